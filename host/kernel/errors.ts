@@ -1,0 +1,161 @@
+/**
+ * The one error class of the host and the closed set of codes it may carry.
+ * May import: nothing.
+ */
+
+/** Whose fault a code is: what an operator looks at first. */
+export type Blame = 'caller' | 'plugin' | 'operator' | 'host' | 'peer';
+
+export interface CodeInfo {
+  /** HTTP status of the refusal that the caller sees. */
+  readonly status: number;
+  readonly blame: Blame;
+  /** What happened and what to do next; printed in `host/README.md`. */
+  readonly means: string;
+}
+
+const caller = (status: number, means: string): CodeInfo => ({ status, blame: 'caller', means });
+const plugin = (status: number, means: string): CodeInfo => ({ status, blame: 'plugin', means });
+const operator = (status: number, means: string): CodeInfo => ({
+  status,
+  blame: 'operator',
+  means,
+});
+const host = (status: number, means: string): CodeInfo => ({ status, blame: 'host', means });
+const peer = (status: number, means: string): CodeInfo => ({ status, blame: 'peer', means });
+
+/** Every code, once. A test compares this table with the documentation. */
+export const CODES = {
+  // decode
+  MESSAGE_NOT_JSON: peer(
+    400,
+    'The message body is not a JSON array or object of the documented shape.',
+  ),
+  MESSAGE_INVALID: peer(
+    400,
+    'A field of the message is missing or has the wrong type; the message names it.',
+  ),
+  MESSAGE_TYPE_UNKNOWN: peer(
+    400,
+    'The messageType header is neither ProcessHttpRequest nor ProcessHttpResponse.',
+  ),
+  MESSAGE_TOO_LARGE: peer(413, 'The message is larger than `limits.messageBytes`.'),
+  BODY_NOT_BASE64: peer(400, 'The request body is not valid base64.'),
+  REQUEST_TOO_LARGE: caller(
+    413,
+    'The request body is larger than the plug-in may receive (`limits.requestBytes`).',
+  ),
+  PATH_AMBIGUOUS: caller(
+    400,
+    'The path has encoded slashes, dot segments, `;` parameters, double slashes or invalid UTF-8.',
+  ),
+  REPLY_ADDRESS_MISSING: peer(
+    400,
+    'The message has no replyToExchange header or no reply_to property; parked, since nobody can be answered.',
+  ),
+  REPLY_TARGET_REFUSED: peer(400, 'The reply exchange is not in `amqp.replyExchanges`; parked.'),
+  REPLY_UNROUTABLE: peer(
+    502,
+    'The broker could not route the reply to a queue; parked after the retries.',
+  ),
+  DEADLINE_PASSED: peer(
+    504,
+    'The call was too late when it arrived; acknowledged and not worked on.',
+  ),
+  // admit
+  OVERLOADED: host(503, 'All slots and the waiting room are full; retry after the time given.'),
+  DRAINING: host(503, 'The host is shutting down; another host or a retry will serve the call.'),
+  // route
+  ROUTE_NOT_FOUND: caller(404, 'No installed plug-in serves this path.'),
+  METHOD_NOT_ALLOWED: caller(405, 'The path exists, but not with this method.'),
+  PLUGIN_UNAVAILABLE: operator(
+    503,
+    'The plug-in that serves this path could not be loaded; see `vcx check`.',
+  ),
+  // authorize
+  RIGHT_MISSING: caller(403, 'The caller lacks a right that the route asks for.'),
+  RIGHTS_UNRESOLVED: operator(
+    503,
+    'The rights of the route are not resolved to URNs yet; vCloud has not been reached.',
+  ),
+  // dispatch
+  PLUGIN_THREW: plugin(500, 'The handler threw or its promise was rejected.'),
+  CPU_EXCEEDED: plugin(503, 'The handler used more CPU time than `limits.cpuMs`.'),
+  WALL_EXCEEDED: plugin(
+    504,
+    'The handler did not answer within `limits.wallMs` or the deadline of the call.',
+  ),
+  MEMORY_EXCEEDED: plugin(503, 'The isolate grew beyond `limits.memoryMb`.'),
+  RUNNER_KILLED: plugin(502, 'The runner process that held the isolate was killed or died.'),
+  RUNNER_UNAVAILABLE: host(503, 'No runner could be started; the pause grows while it goes on.'),
+  CONCURRENCY_EXCEEDED: caller(
+    429,
+    'The org has as many calls of this plug-in in flight and waiting as it may.',
+  ),
+  HOST_CALLS_EXCEEDED: plugin(500, 'The handler made more host calls than `limits.hostCalls`.'),
+  // encode
+  RESPONSE_INVALID: plugin(
+    500,
+    'The handler did not return a Response, or its status or a header is not valid.',
+  ),
+  RESPONSE_TOO_LARGE: plugin(502, 'The response is larger than `limits.responseBytes`.'),
+  // bindings
+  BINDING_DENIED: plugin(
+    403,
+    'The plug-in called a binding that its manifest does not name or the operator does not allow.',
+  ),
+  BINDING_FAILED: host(502, 'A host service failed; details are in the log of the host.'),
+  BINDING_ARGUMENT: plugin(
+    400,
+    'A host service was called with an argument of the wrong type or size.',
+  ),
+  // set-up and surroundings
+  CONFIG_INVALID: operator(
+    500,
+    'vcx.yaml or the environment holds a wrong value; the message names key and expectation.',
+  ),
+  BUNDLE_INVALID: plugin(
+    500,
+    'A plug-in folder or bundle can not be loaded; the message says where and why.',
+  ),
+  BROKER_UNAVAILABLE: peer(503, 'RabbitMQ can not be reached; the host keeps trying.'),
+  BROKER_TOPOLOGY: operator(
+    503,
+    'An exchange or queue is missing or of another type; the message says which.',
+  ),
+  VCLOUD_UNAVAILABLE: peer(503, 'vCloud can not be reached; the host keeps trying.'),
+  VCLOUD_REFUSED: operator(503, 'vCloud refused a request; the message holds its error.'),
+  XML_INVALID: peer(
+    502,
+    'A document is not well-formed, holds a DTD, or breaks the size and depth caps.',
+  ),
+  INTERNAL: host(500, 'A defect in vcx: please report it with the log line.'),
+} as const satisfies Record<string, CodeInfo>;
+
+export type Code = keyof typeof CODES;
+
+/** An unexpected or refused condition with a stable code. Expected outcomes are values, not exceptions. */
+export class HostError extends Error {
+  readonly code: Code;
+
+  constructor(code: Code, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'HostError';
+    this.code = code;
+  }
+
+  get info(): CodeInfo {
+    return CODES[this.code];
+  }
+}
+
+/** The code of anything thrown; what is not ours is `INTERNAL`. */
+export function codeOf(error: unknown): Code {
+  return error instanceof HostError ? error.code : 'INTERNAL';
+}
+
+/** The message of anything thrown, as one short line. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll(/\s+/g, ' ').slice(0, 500);
+}

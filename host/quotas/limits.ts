@@ -1,0 +1,77 @@
+/**
+ * What one call and one isolate may spend: every limit with unit, default and ceiling.
+ * May import: kernel.
+ */
+
+export interface LimitInfo {
+  readonly unit: string;
+  readonly default: number;
+  readonly min: number;
+  /** Highest value a manifest may ask for unless the operator raises it. */
+  readonly ceiling: number;
+  readonly means: string;
+}
+
+export const LIMITS = {
+  cpuMs: { unit: 'ms', default: 100, min: 5, ceiling: 2_000, means: 'CPU time of one call' },
+  wallMs: {
+    unit: 'ms',
+    default: 5_000,
+    min: 10,
+    ceiling: 30_000,
+    means:
+      'time from dispatch to the response, host calls included; the deadline of the call may end it earlier',
+  },
+  memoryMb: { unit: 'MB', default: 64, min: 16, ceiling: 256, means: 'heap of one isolate' },
+  requestBytes: {
+    unit: 'bytes',
+    default: 262_144,
+    min: 1_024,
+    ceiling: 10_485_760,
+    means: 'request body',
+  },
+  responseBytes: {
+    unit: 'bytes',
+    default: 262_144,
+    min: 1_024,
+    ceiling: 10_485_760,
+    means: 'response body',
+  },
+  hostCalls: {
+    unit: 'calls',
+    default: 200,
+    min: 0,
+    ceiling: 10_000,
+    means: 'host calls of one call',
+  },
+  hostCallBytes: {
+    unit: 'bytes',
+    default: 1_048_576,
+    min: 0,
+    ceiling: 67_108_864,
+    means: 'arguments and results of the host calls of one call',
+  },
+  logLines: {
+    unit: 'lines',
+    default: 100,
+    min: 0,
+    ceiling: 1_000,
+    means: 'log lines of one call; further ones are counted and dropped',
+  },
+  concurrency: {
+    unit: 'calls',
+    default: 16,
+    min: 1,
+    ceiling: 64,
+    means: 'calls of one org in flight at once',
+  },
+} as const satisfies Record<string, LimitInfo>;
+
+export type LimitName = keyof typeof LIMITS;
+/** All limits of one plug-in, resolved: what inner code sees. */
+export type Limits = Readonly<Record<LimitName, number>>;
+
+export function defaultLimits(): Limits {
+  const entries = Object.entries(LIMITS).map(([name, info]) => [name, info.default]);
+  return Object.fromEntries(entries) as Limits;
+}

@@ -1,0 +1,100 @@
+/**
+ * The words that cross between a runner and the prelude inside an isolate: strings and numbers only.
+ * Type-checked in both worlds; imports nothing.
+ *
+ * The runner defines these functions on the global object before the prelude runs; the prelude
+ * captures and deletes them:
+ *   __vcx_post(kind, id, text)   guest -> runner, returns nothing at once (message style)
+ *   __vcx_random(count)          up to 1024 bytes of the runner's CSPRNG as base64, synchronous
+ *   __vcx_domainToASCII(host)    non-ASCII host names for the URL parser, synchronous
+ * The prelude leaves one function on the global object, which the runner takes a reference to and deletes:
+ *   __vcx_enter(kind, id, text)  runner -> guest
+ * The plug-in's script assigns its default export to `globalThis.__vcx_plugin`; `enter('load')` takes it away.
+ */
+
+/** Kinds that the runner sends in. `id` is the call for `call`, the sequence number for the others. */
+export type EnterKind =
+  /** Check the plug-in's default export; answered by `loaded` or `refused`. text: JSON `GuestSetup`. */
+  | 'load'
+  /** Begin a call; answered by `reply` or `threw`, later by `settled`. text: JSON `GuestRequest`. */
+  | 'call'
+  /** A host call's answer. text: JSON `{ok:true, value}` or `{ok:false, code, message}`. */
+  | 'hostReply'
+  /** A timer is due. */
+  | 'timer';
+
+/** Kinds that the guest posts. */
+export type PostKind =
+  /** text: JSON array of handler names. */
+  | 'loaded'
+  /** text: why the default export can not be used. */
+  | 'refused'
+  /** id: call; text: JSON `GuestReply`. */
+  | 'reply'
+  /** id: call; text: JSON `GuestFailure`. */
+  | 'threw'
+  /** id: call; everything handed to `waitUntil` has settled; always follows `reply` or `threw`. */
+  | 'settled'
+  /** id: sequence number; text: JSON `GuestHostCall`. */
+  | 'host'
+  /** id: 0; text: JSON `[level, line]`. */
+  | 'log'
+  /** id: timer; text: delay in ms as digits. */
+  | 'timer'
+  /** id: timer. */
+  | 'cancelTimer';
+
+export interface GuestSetup {
+  readonly bindings: readonly string[];
+  /** Caps enforced in the guest before anything is posted, and again outside. */
+  readonly responseBytes: number;
+  readonly logLineChars: number;
+}
+
+export interface GuestCaller {
+  readonly user: string;
+  readonly org: string;
+  /** Names (not URNs) of the plug-in's own rights that the caller holds. */
+  readonly rights: readonly string[];
+  /** Whether the caller belongs to the provider's System org. */
+  readonly provider: boolean;
+}
+
+export interface GuestRequest {
+  readonly handler: 'fetch' | 'response' | 'notification';
+  readonly method: string;
+  /** Absolute, e.g. `https://vcloud.example.com/api/hello?name=x`. */
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Base64, or null for none. */
+  readonly body: string | null;
+  /** Path parameters of the matched route. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Stable id of the call, for logs and idempotency. */
+  readonly requestId: string;
+  readonly caller: GuestCaller;
+  /** Milliseconds left at dispatch. */
+  readonly remainingMs: number;
+  /** Configuration of the plug-in for this org. */
+  readonly config: unknown;
+}
+
+export interface GuestReply {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Base64; empty string for none. */
+  readonly body: string;
+}
+
+export interface GuestFailure {
+  /** `threw`: the handler threw; `invalid`: not a Response or an unusable one; `tooLarge`: over responseBytes. */
+  readonly reason: 'threw' | 'invalid' | 'tooLarge';
+  readonly message: string;
+  readonly stack: string;
+}
+
+export interface GuestHostCall {
+  readonly binding: string;
+  readonly method: string;
+  readonly args: unknown;
+}
