@@ -92,6 +92,10 @@ export const CODES = {
     429,
     'The org has as many calls of this plug-in in flight and waiting as it may.',
   ),
+  PLUGIN_QUARANTINED: plugin(
+    503,
+    'The plug-in killed its runner too often, for this org or for all; it is paused, and the pause grows.',
+  ),
   HOST_CALLS_EXCEEDED: plugin(500, 'The handler made more host calls than `limits.hostCalls`.'),
   // encode
   RESPONSE_INVALID: plugin(
