@@ -1,0 +1,109 @@
+/**
+ * Which headers reach a guest, and which of its headers reach the client.
+ * May import: nothing.
+ */
+
+type HeaderList = readonly (readonly [string, string])[];
+
+/**
+ * Never shown to a guest: live credentials, forged identity and method overrides. All `x-vcloud-*`
+ * and `x-vmware-vcloud-*` headers but the client's request id are vCloud's own business.
+ */
+const FROM_CLIENT = new Set([
+  'authorization',
+  'cookie',
+  'cookie2',
+  'proxy-authorization',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-csrf-token',
+  'x-api-key',
+]);
+
+/** Refused silently from replies: vCloud's own origin serves them, so a guest may not set these. */
+const FROM_GUEST = new Set([
+  // credentials and cookies
+  'set-cookie',
+  'set-cookie2',
+  'authorization',
+  'www-authenticate',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'authentication-info',
+  'clear-site-data',
+  // hop by hop and framing, which the cell decides
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  'host',
+  // policies of the origin
+  'strict-transport-security',
+  'public-key-pins',
+  'content-security-policy',
+  'service-worker-allowed',
+  'alt-svc',
+  'x-content-type-options',
+]);
+
+const ACTIVE_CONTENT =
+  /^\s*(?:text\/html|application\/xhtml\+xml|image\/svg\+xml|(?:text|application)\/(?:x-)?(?:java|ecma)script)\b/i;
+
+/** The request headers that a guest may see. */
+export function guestRequestHeaders(headers: HeaderList): HeaderList {
+  return headers.filter(([name]) => {
+    const lower = name.toLowerCase();
+    if (lower === 'x-vmware-vcloud-client-request-id') return true;
+    return (
+      !FROM_CLIENT.has(lower) &&
+      !lower.startsWith('x-vcloud-') &&
+      !lower.startsWith('x-vmware-vcloud-')
+    );
+  });
+}
+
+export type ReplyHeaders =
+  | { readonly ok: true; readonly headers: Record<string, string> }
+  | { readonly ok: false; readonly why: string };
+
+/**
+ * The reply headers that leave the host: forbidden ones dropped, repeated ones joined, `nosniff`
+ * added. CR, LF and NUL and active content types (unless granted) make the reply invalid.
+ */
+export function replyHeaders(headers: HeaderList, allowActiveContent: boolean): ReplyHeaders {
+  const kept: Record<string, string> = {};
+  const spelling = new Map<string, string>();
+  for (const [name, value] of headers) {
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/.test(name))
+      return { ok: false, why: 'a header name is not valid' };
+    if (value.length > 8_192) return { ok: false, why: `the header ${name} is longer than 8192` };
+    if (/[\r\n\0]/.test(value))
+      return { ok: false, why: `the header ${name} holds a CR, LF or NUL` };
+    const lower = name.toLowerCase();
+    if (FROM_GUEST.has(lower) || isPolicyHeader(lower)) continue;
+    if (lower === 'content-type' && !allowActiveContent && ACTIVE_CONTENT.test(value))
+      return { ok: false, why: 'HTML and script content types need a grant of the operator' };
+    const known = spelling.get(lower);
+    if (known === undefined) {
+      spelling.set(lower, name);
+      kept[name] = value;
+    } else kept[known] = `${kept[known]}, ${value}`;
+  }
+  kept['X-Content-Type-Options'] = 'nosniff';
+  return { ok: true, headers: kept };
+}
+
+function isPolicyHeader(lower: string): boolean {
+  return (
+    lower.startsWith('access-control-') ||
+    lower.startsWith('cross-origin-') ||
+    lower.startsWith('x-vcloud-') ||
+    lower.startsWith('x-vmware-vcloud-') ||
+    lower.startsWith('proxy-')
+  );
+}
