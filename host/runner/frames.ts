@@ -1,0 +1,144 @@
+/**
+ * The protocol between host and runner: length-prefixed frames, a binary header, guest text carried opaquely.
+ * May import: nothing.
+ *
+ * Layout, little endian: u32 length of all that follows | u8 type | u32 slot | u32 call | u32 value | body.
+ * `slot` names an isolate of the runner, `call` an invocation; both are numbers that the host gave out.
+ * Both sides decode with a cap; the host treats every frame of a runner as hostile.
+ */
+
+/** Host to runner. */
+export type ToRunner =
+  /** The trusted script that runs first in every isolate. */
+  | { readonly type: 'prelude'; readonly body: string }
+  /** Code cache of the prelude. */
+  | { readonly type: 'preludeCache'; readonly body: Uint8Array }
+  /** The plug-in's script. */
+  | { readonly type: 'main'; readonly body: string }
+  /** Code cache of the plug-in's script. */
+  | { readonly type: 'mainCache'; readonly body: Uint8Array }
+  /** Limits and set-up of the plug-in: JSON `RunnerPlan`. Binds the runner; comes once. */
+  | { readonly type: 'plan'; readonly body: string }
+  /** Make an isolate; answered by `opened` or `refused`. */
+  | { readonly type: 'open'; readonly slot: number }
+  /** Begin a call; `value` is the wall budget in ms, `body` the guest's JSON. */
+  | {
+      readonly type: 'call';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** The answer to host call number `value`. */
+  | {
+      readonly type: 'hostReply';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** End an isolate whatever it does; answered by `gone`. */
+  | { readonly type: 'dispose'; readonly slot: number }
+  /** Answered by `pong` with the same value. */
+  | { readonly type: 'ping'; readonly value: number };
+
+/** Why a runner ended an isolate on its own. */
+export type OverCause =
+  | 'cpu'
+  | 'entry'
+  | 'wall'
+  | 'memory'
+  | 'hostCalls'
+  | 'tooLarge'
+  | 'background';
+
+/** Runner to host. */
+export type FromRunner =
+  /** The program is up and isolated-vm is loaded. */
+  | { readonly type: 'ready' }
+  /** The plug-in is loaded; `value`: bit 0 prelude cache rejected, bit 1 main cache rejected; body: JSON handler names. */
+  | {
+      readonly type: 'opened';
+      readonly slot: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** The plug-in could not be loaded; `gone` follows. */
+  | { readonly type: 'refused'; readonly slot: number; readonly body: string }
+  /** The guest's reply; `value` is CPU in microseconds. */
+  | {
+      readonly type: 'reply';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** The guest's failure as JSON; `value` as above. */
+  | {
+      readonly type: 'threw';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** Nothing of the call is left; `value` is its CPU in microseconds, body the heap in KiB when it was looked at. */
+  | {
+      readonly type: 'settled';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** Host call number `value`: the guest's JSON. */
+  | {
+      readonly type: 'host';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** A log line: the guest's JSON. */
+  | {
+      readonly type: 'log';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** A limit ended the isolate; body is an `OverCause`, `value` CPU in microseconds; `gone` follows once it stands still. */
+  | {
+      readonly type: 'over';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** The isolate is disposed and its thread left it: the slot number is free again. */
+  | { readonly type: 'gone'; readonly slot: number }
+  /** V8 gave up inside this isolate; the runner kills itself after this frame. */
+  | { readonly type: 'catastrophe'; readonly slot: number; readonly body: string }
+  | { readonly type: 'pong'; readonly value: number };
+
+export type Frame = ToRunner | FromRunner;
+export type FrameType = Frame['type'];
+
+/** What binds a runner to one version of a plug-in. */
+export interface RunnerPlan {
+  readonly memoryMb: number;
+  readonly cpuMs: number;
+  /** CPU and wall that work after the reply may use, ms. */
+  readonly backgroundCpuMs: number;
+  readonly backgroundWallMs: number;
+  /** CPU and wall that loading the plug-in's script may use, ms. */
+  readonly loadCpuMs: number;
+  readonly loadWallMs: number;
+  /** isolated-vm's own limit on one entry, wall ms: the backstop behind the watchdog. */
+  readonly entryTimeoutMs: number;
+  readonly hostCalls: number;
+  readonly hostCallBytes: number;
+  readonly logLines: number;
+  /** Longest JSON text of a reply in UTF-16 units. */
+  readonly replyChars: number;
+  /** JSON `GuestSetup`, handed to the guest as it is. */
+  readonly setup: string;
+}

@@ -1,0 +1,90 @@
+/**
+ * The runner program: holds the isolates of one plug-in and does what the host's frames say.
+ * May import: runner.
+ */
+import ivm from 'isolated-vm';
+import type { CachedScript } from './boot.ts';
+import type { DecodedFrame } from './codec.ts';
+import type { RunnerPlan } from './frames.ts';
+import { Guest, type GuestKit } from './guest.ts';
+import { die, openLink } from './link.ts';
+import { createWatchdog } from './watchdog.ts';
+
+const guests = new Map<number, Guest>();
+const watchdog = createWatchdog();
+const prelude: CachedScript = { source: '', filename: 'vcx:prelude', cache: null };
+const main: CachedScript = { source: '', filename: 'plugin:main.js', cache: null };
+let kit: GuestKit | null = null;
+
+const link = openLink(onFrame);
+link.send({ type: 'ready' });
+
+function onFrame(frame: DecodedFrame): void {
+  const { slot, call, value, body } = frame;
+  switch (frame.type) {
+    case 'call':
+      if (guests.get(slot)?.begin(call, value, body) === false) die();
+      return;
+    case 'hostReply':
+      return guests.get(slot)?.hostReply(call, value, body);
+    case 'ping':
+      return link.send({ type: 'pong', value });
+    case 'open':
+      return open(slot);
+    case 'dispose':
+      return guests.get(slot)?.dispose();
+    default:
+      bind(frame);
+  }
+}
+
+/** Frames that come before the first isolate, or renew a cache. */
+function bind(frame: DecodedFrame): void {
+  switch (frame.type) {
+    case 'prelude':
+      prelude.source = frame.body;
+      return;
+    case 'main':
+      main.source = frame.body;
+      return;
+    case 'preludeCache':
+      prelude.cache = frame.bytes && copyOf(frame.bytes);
+      return;
+    case 'mainCache':
+      main.cache = frame.bytes && copyOf(frame.bytes);
+      return;
+    case 'plan':
+      kit = createKit(JSON.parse(frame.body) as RunnerPlan);
+      return;
+    default:
+      die();
+  }
+}
+
+function createKit(plan: RunnerPlan): GuestKit {
+  return {
+    plan,
+    prelude,
+    main,
+    send(frame) {
+      link.send(frame);
+      if (frame.type !== 'catastrophe') return;
+      // V8 parks the thread for ever: this frame is the last useful thing this process does.
+      link.flush();
+      setImmediate(die);
+    },
+    watch: (guest) => watchdog.watch(guest),
+    forget: (guest) => guests.delete(guest.slot),
+  };
+}
+
+function open(slot: number): void {
+  if (!kit || guests.has(slot)) return die();
+  const guest = new Guest(slot, kit);
+  guests.set(slot, guest);
+  void guest.open(); // never rejects
+}
+
+function copyOf(bytes: Uint8Array): ivm.ExternalCopy<ArrayBuffer> {
+  return new ivm.ExternalCopy(bytes.buffer as ArrayBuffer);
+}

@@ -1,0 +1,22 @@
+/**
+ * Finds out whether a bundle loads, in an isolate that is thrown away.
+ * May import: kernel.
+ */
+import { HostError } from '../kernel/errors.ts';
+import type { Engine } from './engine.ts';
+import { submitProbe } from './lanes.ts';
+import type { GuestBundle, HandlerName } from './sandbox.ts';
+
+const HANDLERS: readonly HandlerName[] = ['fetch', 'response', 'notification'];
+const PROBE_MS = 15_000;
+
+/** The handlers of the bundle; throws `BUNDLE_INVALID` with the reason, or the code of what kept us from trying. */
+export async function probe(engine: Engine, bundle: GuestBundle): Promise<readonly HandlerName[]> {
+  const outcome = await submitProbe(engine, bundle, engine.now() + PROBE_MS);
+  if (outcome.kind === 'failed') {
+    const ours = outcome.code === 'RUNNER_UNAVAILABLE' || outcome.code === 'DRAINING';
+    throw new HostError(ours ? outcome.code : 'BUNDLE_INVALID', outcome.message);
+  }
+  const names: unknown = JSON.parse(outcome.reply);
+  return HANDLERS.filter((name) => Array.isArray(names) && names.includes(name));
+}

@@ -1,0 +1,96 @@
+/**
+ * Starts a runner or compiler program inside the enclosure, and knows its processes.
+ * May import: kernel.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import type { Enclosure } from './barriers.ts';
+
+export interface Spawned {
+  readonly child: ChildProcess;
+  readonly socket: Duplex;
+  /** Node's own process below a prefix such as unshare; the child itself without one. */
+  innerPid(): number;
+  /** SIGKILL to all of it. Idempotent. */
+  kill(): void;
+}
+
+export interface Spawner {
+  /** Start a program; throws what `spawn` throws. Failures to start arrive as the child's `error` and `exit`. */
+  start(program: string): Spawned;
+}
+
+export function createSpawner(enclosure: Enclosure): Spawner {
+  const uids = enclosure.uidRange ? createUids(enclosure.uidRange) : null;
+  return {
+    start(program) {
+      const words = [...enclosure.prefix, process.execPath, ...enclosure.flags, program];
+      const uid = uids?.take();
+      const child = spawn(words[0] ?? process.execPath, words.slice(1), {
+        cwd: '/',
+        env: {},
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+        ...(uid === undefined ? {} : { uid, gid: uid }),
+      });
+      child.once('exit', () => uid !== undefined && uids?.giveBack(uid));
+      return wrap(child);
+    },
+  };
+}
+
+function wrap(child: ChildProcess): Spawned {
+  let inner = 0;
+  const innerPid = (): number => {
+    if (inner === 0 && child.pid !== undefined) inner = deepestChild(child.pid);
+    return inner;
+  };
+  return {
+    child,
+    socket: child.stdio[3] as Duplex,
+    innerPid,
+    kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (inner > 0 && inner !== child.pid) sigkill(inner);
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+function sigkill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Follow the only children down from a wrapper such as unshare to the program it started. */
+function deepestChild(pid: number): number {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    const first = Number(children.split(' ')[0]);
+    return first > 0 ? deepestChild(first) : pid;
+  } catch {
+    return pid;
+  }
+}
+
+/** Ids in turn, none twice at once; begins anywhere, so that two hosts on a machine rarely meet. */
+function createUids([first, last]: readonly [number, number]) {
+  const count = last - first + 1;
+  const taken = new Set<number>();
+  let next = Math.floor(Math.random() * count);
+  return {
+    take(): number | undefined {
+      for (let tries = 0; tries < count; tries++) {
+        const uid = first + (next++ % count);
+        if (taken.has(uid)) continue;
+        taken.add(uid);
+        return uid;
+      }
+      throw new Error(`all of the user ids ${first} to ${last} are taken`);
+    },
+    giveBack: (uid: number) => taken.delete(uid),
+  };
+}
