@@ -63,6 +63,8 @@ export interface GuestCaller {
 export interface GuestRequest {
   readonly handler: 'fetch' | 'response' | 'notification';
   readonly method: string;
+  /** Of the answer that a `response` handler looks at; left out for the others. */
+  readonly status?: number;
   /** Absolute, e.g. `https://vcloud.example.com/api/hello?name=x`. */
   readonly url: string;
   readonly headers: readonly (readonly [string, string])[];

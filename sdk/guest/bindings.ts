@@ -1,0 +1,54 @@
+/**
+ * The guest's halves of the bindings: what appears on `env`. A new binding is one class and one line in `HALVES`.
+ * May import: hostcall.
+ */
+import { BindingError, hostCall } from './hostcall.ts';
+
+/** Where a host call goes while the call it belongs to is under way. */
+export interface CallScope {
+  readonly over: boolean;
+}
+
+/** `env` of a call that is over asks for nothing: its authority ended with it. */
+export class Binding {
+  readonly #name: string;
+  readonly #scope: CallScope;
+  constructor(name: string, scope: CallScope) {
+    this.#name = name;
+    this.#scope = scope;
+  }
+  /** Call any method of the host's half; the typed methods are thin covers of it. */
+  async call(method: string, args: readonly unknown[] = []): Promise<unknown> {
+    if (this.#scope.over)
+      throw new BindingError('CALL_OVER', 'The call this env belongs to is over');
+    return hostCall(this.#name, method, args);
+  }
+}
+
+class KvNamespace extends Binding {
+  async get(key: unknown): Promise<unknown> {
+    return (await this.call('get', [key])) ?? null;
+  }
+  getWithVersion(key: unknown): Promise<unknown> {
+    return this.call('getWithVersion', [key]);
+  }
+  put(key: unknown, value: unknown, options: unknown = {}): Promise<unknown> {
+    return this.call('put', [key, value, options]);
+  }
+  delete(key: unknown): Promise<unknown> {
+    return this.call('delete', [key]);
+  }
+  list(options: unknown = {}): Promise<unknown> {
+    return this.call('list', [options]);
+  }
+}
+
+const HALVES = { __proto__: null, kv: KvNamespace } as unknown as Readonly<
+  Record<string, typeof Binding | undefined>
+>;
+
+/** The object behind `env[name]`; a binding without a class of its own has `call` only. */
+export function createBinding(name: string, scope: CallScope): Binding {
+  const Half = HALVES[name] ?? Binding;
+  return new Half(name, scope);
+}

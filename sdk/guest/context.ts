@@ -1,0 +1,60 @@
+/**
+ * `ctx` of one call: who asks, how long there is, and work after the answer.
+ * May import: abi, platform, primordials.
+ */
+import type { GuestCaller, GuestRequest } from './abi.ts';
+import { AbortController, type AbortSignal } from './platform/abort.ts';
+import { DOMException } from './platform/errors.ts';
+import { setTimeout } from './platform/timers.ts';
+import { now } from './primordials.ts';
+
+/** The signal fires this long before the deadline, so that a handler can still answer. */
+const SIGNAL_MARGIN_MS = 50;
+
+export interface ContextOptions {
+  readonly request: GuestRequest;
+  /** Take a promise that must settle before the call does; throws when the call is over. */
+  readonly waitUntil: (work: unknown) => void;
+}
+
+export class Context {
+  readonly #waitUntil: (work: unknown) => void;
+  #signal: AbortSignal | null = null;
+  readonly caller: GuestCaller;
+  readonly params: Readonly<Record<string, string>>;
+  readonly requestId: string;
+  /** Epoch milliseconds. */
+  readonly deadline: number;
+
+  constructor({ request, waitUntil }: ContextOptions) {
+    this.#waitUntil = waitUntil;
+    this.caller = request.caller;
+    this.params = request.params;
+    this.requestId = request.requestId;
+    this.deadline = now() + request.remainingMs;
+  }
+  remainingMs(): number {
+    const left = this.deadline - now();
+    return left > 0 ? left : 0;
+  }
+  waitUntil(work: unknown): void {
+    this.#waitUntil(work);
+  }
+  passThroughOnException(): void {
+    // There is nothing to pass through to; Hono's types ask for the method.
+  }
+  get props(): object {
+    return {};
+  }
+  /** Made when first asked for, since it costs a timer. */
+  get signal(): AbortSignal {
+    if (this.#signal === null) {
+      const controller = new AbortController();
+      this.#signal = controller.signal;
+      const abort = (): void =>
+        controller.abort(new DOMException('The deadline of the call is near', 'TimeoutError'));
+      setTimeout(abort, Math.max(this.remainingMs() - SIGNAL_MARGIN_MS, 0));
+    }
+    return this.#signal;
+  }
+}

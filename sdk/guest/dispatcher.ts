@@ -1,0 +1,120 @@
+/**
+ * Takes what the runner sends in: loads the plug-in, runs its handlers, answers with text.
+ * Nothing a guest throws or returns is touched outside the `try` in here.
+ * May import: everything in this folder.
+ */
+import type { EnterKind, GuestFailure, GuestRequest, GuestSetup } from './abi.ts';
+import { createBinding } from './bindings.ts';
+import { Context } from './context.ts';
+import { describe } from './describe.ts';
+import { send } from './host.ts';
+import { dropHostCalls, settleHostCall } from './hostcall.ts';
+import { allowTimers, cancelTimers, fireTimer } from './platform/timers.ts';
+import { reportError, resetLog, setLogLineChars } from './platform/console.ts';
+import { createTable, parse, quote } from './primordials.ts';
+import { ReplyError } from './reply.ts';
+import { HANDLERS, type Handlers, runHandler } from './handlers.ts';
+
+interface Call {
+  over: boolean;
+  answered: boolean;
+  /** Promises given to `waitUntil` that have not settled. */
+  pending: number;
+}
+
+const calls = createTable<Call>();
+let setup: GuestSetup = { bindings: [], responseBytes: 262_144, logLineChars: 2_000 };
+let plugin: Handlers = {};
+
+function settleIfDone(id: number, call: Call): void {
+  if (!call.answered || call.pending > 0 || call.over) return;
+  call.over = true;
+  calls.delete(id);
+  if (calls.size === 0) {
+    cancelTimers();
+    allowTimers(false);
+    dropHostCalls();
+  }
+  send('settled', id, '');
+}
+
+async function finish(id: number, call: Call, work: unknown): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    reportError(error);
+  }
+  call.pending--;
+  settleIfDone(id, call);
+}
+
+function fail(id: number, error: unknown): void {
+  const reason: GuestFailure['reason'] = ReplyError.reasonOf(error) ?? 'threw';
+  const { message, stack } = describe(error);
+  send('threw', id, `{"reason":"${reason}","message":${quote(message)},"stack":${quote(stack)}}`);
+}
+
+function createEnv(config: unknown, call: Call): Record<string, unknown> {
+  const env: Record<string, unknown> = { config };
+  for (const name of setup.bindings) env[name] = createBinding(name, call);
+  return env;
+}
+
+async function runCall(id: number, text: string): Promise<void> {
+  const call: Call = { over: false, answered: false, pending: 0 };
+  calls.set(id, call);
+  allowTimers(true);
+  resetLog();
+  try {
+    const request = parse(text) as GuestRequest;
+    const waitUntil = (work: unknown): void => {
+      if (call.over) throw new TypeError('The call is over');
+      call.pending++;
+      void finish(id, call, work); // reports its own failure
+    };
+    const context = new Context({ request, waitUntil });
+    const env = createEnv(request.config, call);
+    const ready = runHandler({ plugin, request, env, context, maxBytes: setup.responseBytes });
+    send('reply', id, typeof ready === 'string' ? ready : await ready);
+  } catch (error) {
+    fail(id, error);
+  }
+  call.answered = true;
+  settleIfDone(id, call);
+}
+
+function load(id: number, text: string): void {
+  const scope = globalThis as unknown as { __vcx_plugin?: unknown };
+  try {
+    setup = parse(text) as GuestSetup;
+    setLogLineChars(setup.logLineChars);
+    const exported = scope.__vcx_plugin;
+    delete scope.__vcx_plugin;
+    if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null)
+      throw new TypeError('the module has no default export');
+    plugin = exported;
+    const names = HANDLERS.filter((name) => typeof plugin[name] === 'function');
+    if (names.length === 0)
+      throw new TypeError(`the default export has none of: ${HANDLERS.join(', ')}`);
+    send('loaded', id, `["${names.join('","')}"]`);
+  } catch (error) {
+    send('refused', id, describe(error).message);
+  }
+}
+
+/** What the runner calls. Returns nothing: answers are posted. */
+export function enter(kind: EnterKind, id: number, text: string): void {
+  switch (kind) {
+    case 'call':
+      void runCall(id, text); // answers by itself, failures included
+      return;
+    case 'hostReply':
+      settleHostCall(id, text);
+      return;
+    case 'timer':
+      fireTimer(id);
+      return;
+    case 'load':
+      load(id, text);
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Calls from the guest to host services, as messages with a number to answer to.
+ * May import: abi, host, primordials.
+ */
+import { send } from './host.ts';
+import { createTable, defineProperty, parse, quote, stringify, toText } from './primordials.ts';
+
+/** Calls one isolate may have waiting for their answers. */
+const MAX_WAITING = 64;
+/** Arguments of one call, as JSON, in UTF-16 units. */
+const MAX_ARGS_CHARS = 1_048_576;
+
+/** A host service refused or failed; `code` is stable, the message is for people. */
+export class BindingError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+defineProperty(BindingError.prototype, 'name', { value: 'BindingError' });
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: BindingError) => void;
+}
+
+const waiting = createTable<Waiting>();
+let lastId = 0;
+
+function argsText(args: unknown): string {
+  const text = stringify(args);
+  if (typeof text !== 'string')
+    throw new BindingError('HOST_CALL_INVALID', 'The arguments are not JSON');
+  if (text.length > MAX_ARGS_CHARS)
+    throw new BindingError('HOST_CALL_TOO_LARGE', `More than ${MAX_ARGS_CHARS} characters`);
+  return text;
+}
+
+/** Ask the host; rejects with a `BindingError`. */
+export async function hostCall(binding: string, method: string, args: unknown): Promise<unknown> {
+  if (waiting.size >= MAX_WAITING)
+    throw new BindingError('HOST_CALLS_IN_FLIGHT', `More than ${MAX_WAITING} host calls at once`);
+  const text = argsText(args);
+  const id = ++lastId;
+  const answer = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }));
+  send(
+    'host',
+    id,
+    `{"binding":${quote(binding)},"method":${quote(toText(method))},"args":${text}}`,
+  );
+  return answer;
+}
+
+/** The host has answered call `id`; late and unknown answers are dropped. */
+export function settleHostCall(id: number, text: string): void {
+  const call = waiting.get(id);
+  if (call === undefined) return;
+  waiting.delete(id);
+  const answer = parse(text) as { ok: boolean; value?: unknown; code?: string; message?: string };
+  if (answer.ok) call.resolve(answer.value);
+  else call.reject(new BindingError(answer.code ?? 'HOST_CALL_FAILED', answer.message ?? ''));
+}
+
+/** The call is over: its answers will not come. Their promises stay pending, which costs nothing once unreachable. */
+export function dropHostCalls(): void {
+  if (waiting.size > 0) waiting.drain(() => {});
+}

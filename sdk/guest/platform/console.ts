@@ -1,0 +1,113 @@
+/**
+ * The guest's console: lines go to the host's log, bounded in length and number.
+ * May import: describe, host, install, platform/events, primordials.
+ */
+import { clip, describe } from '../describe.ts';
+import { send } from '../host.ts';
+import { publish } from '../install.ts';
+import { isError, quote, toText } from '../primordials.ts';
+import { setListenerErrors } from './events.ts';
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** Lines one call may post; the host's own limit is lower and counts what it drops. */
+const MAX_LINES = 1_000;
+let lineChars = 2_000;
+let lines = 0;
+
+export function setLogLineChars(chars: number): void {
+  lineChars = chars;
+}
+
+/** A new call starts counting again. */
+export function resetLog(): void {
+  lines = 0;
+}
+
+function format(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'function') return `[function ${value.name || 'anonymous'}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (isError(value)) {
+    const { message, stack } = describe(value);
+    return stack || message;
+  }
+  const seen = new Set<unknown>();
+  const visit = (_key: string, inner: unknown): unknown => {
+    if (typeof inner === 'bigint') return `${inner}n`;
+    if (typeof inner !== 'object' || inner === null) return inner;
+    if (seen.has(inner)) return '[seen]';
+    seen.add(inner);
+    if (inner instanceof Map) return Object.fromEntries(inner as Map<string, unknown>);
+    return inner instanceof Set ? [...inner] : inner;
+  };
+  return JSON.stringify(value, visit) ?? toText(value);
+}
+
+function substitute(args: readonly unknown[]): string {
+  const [first, ...rest] = args;
+  if (typeof first !== 'string' || !first.includes('%')) return args.map(format).join(' ');
+  let used = 0;
+  const head = first.replace(/%[sdifoOjc%]/g, (mark) => {
+    if (mark === '%%') return '%';
+    if (used >= rest.length) return mark;
+    const value = rest[used++];
+    if (mark === '%c') return '';
+    return mark === '%d' || mark === '%i' || mark === '%f' ? String(Number(value)) : format(value);
+  });
+  return [head, ...rest.slice(used).map(format)].join(' ');
+}
+
+function write(level: Level, args: readonly unknown[]): void {
+  if (++lines > MAX_LINES) return;
+  let line: string;
+  try {
+    line = substitute(args);
+  } catch (error) {
+    line = `(a log line that can not be formatted: ${describe(error).message})`;
+  }
+  send('log', 0, `["${level}",${quote(clip(line, lineChars))}]`);
+}
+
+/** Log something thrown where nobody waits for it. */
+export function reportError(error: unknown): void {
+  const { message, stack } = describe(error);
+  write('error', [`Uncaught ${stack || message}`]);
+}
+
+const timers = new Map<string, number>();
+const counts = new Map<string, number>();
+const to =
+  (level: Level) =>
+  (...args: unknown[]): void =>
+    write(level, args);
+
+const console = {
+  log: to('info'),
+  info: to('info'),
+  debug: to('debug'),
+  trace: to('debug'),
+  warn: to('warn'),
+  error: to('error'),
+  dir: to('info'),
+  table: to('info'),
+  group: to('info'),
+  groupEnd: (): void => {},
+  assert: (condition?: unknown, ...args: unknown[]): void => {
+    if (!condition) write('error', ['Assertion failed', ...args]);
+  },
+  count: (label = 'default'): void => {
+    const count = (counts.get(toText(label)) ?? 0) + 1;
+    counts.set(toText(label), count);
+    write('info', [`${label}: ${count}`]);
+  },
+  time: (label = 'default'): void => void timers.set(toText(label), Date.now()),
+  timeEnd: (label = 'default'): void => {
+    const start = timers.get(toText(label));
+    if (start !== undefined) write('info', [`${label}: ${Date.now() - start} ms`]);
+    timers.delete(toText(label));
+  },
+};
+
+setListenerErrors(reportError);
+publish({ console, reportError });

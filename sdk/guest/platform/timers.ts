@@ -1,0 +1,97 @@
+/**
+ * Timers and microtasks. The runner keeps the clock; timers belong to the call that is under way.
+ * May import: host, install, platform/console, primordials.
+ */
+import { send } from '../host.ts';
+import { publish } from '../install.ts';
+import { apply, createTable } from '../primordials.ts';
+import { reportError } from './console.ts';
+
+interface Timer {
+  readonly run: () => void;
+  /** Milliseconds between runs, or -1 for once. */
+  readonly everyMs: number;
+}
+
+/** Timers that one isolate may have waiting. */
+const MAX_TIMERS = 256;
+/** What browsers take: a signed 32-bit number of milliseconds. */
+const MAX_DELAY_MS = 2_147_483_647;
+
+const waiting = createTable<Timer>();
+let lastId = 0;
+let allowed = false;
+
+/** Timers are accepted only while a call is under way; others get an id and never fire. */
+export function allowTimers(yes: boolean): void {
+  allowed = yes;
+}
+
+function start(handler: unknown, delay: unknown, repeat: boolean, args: unknown[]): number {
+  if (typeof handler !== 'function')
+    throw new TypeError('The first argument of a timer must be a function');
+  const id = ++lastId;
+  if (!allowed) return id;
+  if (waiting.size >= MAX_TIMERS) throw new RangeError(`More than ${MAX_TIMERS} timers`);
+  const wanted = Math.trunc(Number(delay)) || 0;
+  const delayMs = wanted < 0 || wanted > MAX_DELAY_MS ? 0 : wanted;
+  const run = (): void => void apply(handler, globalThis, args);
+  waiting.set(id, { run, everyMs: repeat ? Math.max(delayMs, 1) : -1 });
+  send('timer', id, `${delayMs}`);
+  return id;
+}
+
+export function setTimeout(handler: unknown, delay?: unknown, ...args: unknown[]): number {
+  return start(handler, delay, false, args);
+}
+
+function setInterval(handler: unknown, delay?: unknown, ...args: unknown[]): number {
+  return start(handler, delay, true, args);
+}
+
+export function clearTimeout(id?: unknown): void {
+  const number = Number(id);
+  if (waiting.get(number) === undefined) return;
+  waiting.delete(number);
+  send('cancelTimer', number, '');
+}
+
+function clearInterval(id?: unknown): void {
+  clearTimeout(id);
+}
+
+/** A timer is due. What it throws is logged: nobody waits for it. */
+export function fireTimer(id: number): void {
+  const timer = waiting.get(id);
+  if (timer === undefined) return;
+  if (timer.everyMs < 0) waiting.delete(id);
+  try {
+    timer.run();
+  } catch (error) {
+    reportError(error);
+  }
+  if (timer.everyMs >= 0 && waiting.get(id) === timer) send('timer', id, `${timer.everyMs}`);
+}
+
+/** End every timer: its call is over. */
+export function cancelTimers(): void {
+  if (waiting.size > 0) waiting.drain((id) => send('cancelTimer', id, ''));
+}
+
+const settled = Promise.resolve();
+
+async function soon(task: () => unknown): Promise<void> {
+  await settled;
+  try {
+    task();
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+export function queueMicrotask(task: unknown): void {
+  if (typeof task !== 'function') throw new TypeError('The argument must be a function');
+  void soon(task as () => unknown); // handles its own failure
+}
+
+publish({ setTimeout, clearTimeout, setInterval, clearInterval, queueMicrotask });

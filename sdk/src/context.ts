@@ -1,0 +1,37 @@
+/**
+ * What a handler is told about its call.
+ * May import: nothing.
+ */
+
+/** Who makes the call; taken from vCloud's security context, never from request headers. */
+export interface Caller {
+  readonly user: string;
+  readonly org: string;
+  /** Names of the plug-in's own rights that the caller holds. */
+  readonly rights: readonly string[];
+  /** Whether the caller belongs to the provider's System org. */
+  readonly provider: boolean;
+}
+
+export interface Context {
+  readonly caller: Caller;
+  /** Parameters of the matched route: `{id}` in its path is `params.id`. */
+  readonly params: Readonly<Record<string, string>>;
+  /** The same for a redelivered call: use it to do things once. */
+  readonly requestId: string;
+  /** When the answer must be there, in epoch milliseconds. */
+  readonly deadline: number;
+  /** Milliseconds left until `deadline`; 0 when it has passed. */
+  remainingMs(): number;
+  /** Aborts shortly before `deadline`. */
+  readonly signal: AbortSignal;
+  /**
+   * Keep the call alive after its answer until `work` has settled; its failure is logged.
+   * Promises that are not handed over are abandoned with the answer.
+   */
+  waitUntil(work: Promise<unknown>): void;
+  /** Does nothing; apps written for other runtimes call it. */
+  passThroughOnException(): void;
+  /** Empty; apps written for other runtimes read it. */
+  readonly props: object;
+}
