@@ -1,0 +1,252 @@
+/**
+ * The system administrator's part of the API: extension services, rights, AMQP settings, queries.
+ * May import: accept, documents, element, fault, kinds, query, register, represent, store; hono.
+ */
+import { Hono, type Context } from 'hono';
+
+import { readAccept } from './accept.ts';
+import { type Answer, readDocument, sendDocument } from './documents.ts';
+import { type Element, element, leaf } from './element.ts';
+import { VcloudFault } from './fault.ts';
+import { KINDS, KIND_NAMES, type KindName, childKinds, mediaOf } from './kinds.ts';
+import { runQuery } from './query.ts';
+import { createEntity, createRight, deleteEntity, deleteRight, updateService } from './register.ts';
+import {
+  EXTENSION,
+  type View,
+  entityElement,
+  link,
+  pathOf,
+  rightElement,
+  rightsElement,
+} from './represent.ts';
+import type { Entity, Right, Store } from './store.ts';
+
+/** What the cell says about the broker when it is asked. */
+export interface AmqpSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly vhost: string;
+  readonly username: string;
+  readonly ssl: boolean;
+  readonly exchange: string;
+  readonly prefix: string;
+}
+
+export interface AdminOptions {
+  readonly store: Store;
+  /** `http://127.0.0.1:PORT` */
+  readonly base: string;
+  readonly amqp: AmqpSettings;
+}
+
+const ADMIN = 'application/vnd.vmware.admin.';
+const QUERY_MEDIA = 'application/vnd.vmware.vcloud.query.records';
+
+const notFound = (what: string) => new VcloudFault(404, `No access to entity "${what}"`);
+
+const viewOf = (c: Context, base: string): View => ({
+  base,
+  format: readAccept(c.req.header('accept')).format,
+});
+
+function entityOf(store: Store, kind: KindName, id: string): Entity {
+  const entity = store.entities.get(id);
+  if (!entity || entity.kind !== kind)
+    throw notFound(`com.vmware.vcloud.entity.${KINDS[kind].urn}:${id}`);
+  return entity;
+}
+
+function rightOf(store: Store, id: string): Right {
+  const right = store.rights.get(id);
+  if (!right) throw notFound(`com.vmware.vcloud.entity.right:${id}`);
+  return right;
+}
+
+/** Every route that asks for it has an `:id` in its path. */
+const idOf = (c: Context) => c.req.param('id') ?? '';
+
+const rootOf = (kind: KindName) => ({
+  ns: 'vmext' as const,
+  name: KINDS[kind].element,
+  type: KINDS[kind].type,
+});
+
+function entityAnswer(c: Context, options: AdminOptions, entity: Entity, status: 200 | 201 = 200) {
+  return sendDocument(c, {
+    document: entityElement(options.store, viewOf(c, options.base), entity),
+    type: KINDS[entity.kind].type,
+    media: mediaOf(entity.kind),
+    status,
+  });
+}
+
+/** GET and DELETE of one object; PUT for services only, since children have no edit link. */
+function entityRoutes(app: Hono, options: AdminOptions, kind: KindName): void {
+  const { store } = options;
+  const path = `${EXTENSION}/service${kind === 'service' ? '' : `/${KINDS[kind].path}`}/:id`;
+  app.get(path, (c) => entityAnswer(c, options, entityOf(store, kind, idOf(c))));
+  app.delete(path, (c) => {
+    deleteEntity(store, entityOf(store, kind, idOf(c)));
+    return c.body(null, 204);
+  });
+  if (kind !== 'service') return;
+  app.put(path, async (c) => {
+    const service = entityOf(store, kind, idOf(c));
+    const node = await readDocument(c, rootOf(kind));
+    return entityAnswer(c, options, updateService(store, service, node));
+  });
+}
+
+/** Lists of children, in the form of a query, and POST of a new one. */
+function collectionRoutes(app: Hono, options: AdminOptions, parent: KindName): void {
+  const { store, base } = options;
+  const stem = `${EXTENSION}/service${parent === 'service' ? '' : `/${KINDS[parent].path}`}/:id`;
+  for (const kind of childKinds(parent)) {
+    const path = `${stem}/${KINDS[kind].collection}`;
+    app.get(path, (c) => {
+      const owner = entityOf(store, parent, idOf(c));
+      const { query } = KINDS[kind];
+      const url = new URL(c.req.url);
+      const document = runQuery(store, viewOf(c, base), {
+        type: query,
+        path: url.pathname + url.search,
+        parameters: new Map(url.searchParams),
+        parent: owner.id,
+      });
+      return sendDocument(c, { document, type: 'query', media: QUERY_MEDIA });
+    });
+    app.post(path, async (c) => {
+      const owner = entityOf(store, parent, idOf(c));
+      const node = await readDocument(c, rootOf(kind));
+      return entityAnswer(c, options, createEntity(store, node, kind, owner.id), 201);
+    });
+  }
+}
+
+const RIGHT_ROOT = { ns: 'vcloud', name: 'Right', type: 'Right' } as const;
+
+function rightRoutes(app: Hono, { store, base }: AdminOptions): void {
+  const answer = (c: Context, right: Right, status: 200 | 201): Answer => ({
+    document: rightElement(viewOf(c, base), right),
+    type: 'Right',
+    media: `${ADMIN}right`,
+    status,
+  });
+  app.get(`${EXTENSION}/service/:id/rights`, (c) => {
+    const service = entityOf(store, 'service', idOf(c));
+    const rights = [...store.rights.values()].filter((right) => right.service === service.id);
+    return sendDocument(c, {
+      document: rightsElement(viewOf(c, base), service, rights),
+      type: 'RightRefs',
+      media: `${ADMIN}rights`,
+    });
+  });
+  app.post(`${EXTENSION}/service/:id/rights`, async (c) => {
+    const service = entityOf(store, 'service', idOf(c));
+    const node = await readDocument(c, RIGHT_ROOT);
+    return sendDocument(c, answer(c, createRight(store, service, node), 201));
+  });
+  app.get('/api/admin/right/:id', (c) => sendDocument(c, answer(c, rightOf(store, idOf(c)), 200)));
+  app.delete('/api/admin/right/:id', (c) => {
+    deleteRight(store, rightOf(store, idOf(c)));
+    return c.body(null, 204);
+  });
+}
+
+function settingsElement({ base, amqp }: AdminOptions, format: View['format']): Element {
+  const path = `${EXTENSION}/settings/amqp`;
+  return element(
+    'vmext:AmqpSettings',
+    { href: `${base}${path}`, type: `${ADMIN}amqpSettings+${format}` },
+    [
+      leaf('vmext:AmqpHost', amqp.host),
+      leaf('vmext:AmqpPort', amqp.port),
+      leaf('vmext:AmqpUsername', amqp.username),
+      leaf('vmext:AmqpExchange', amqp.exchange),
+      leaf('vmext:AmqpVHost', amqp.vhost),
+      leaf('vmext:AmqpUseSSL', amqp.ssl),
+      leaf('vmext:AmqpSslAcceptAll', false),
+      leaf('vmext:AmqpPrefix', amqp.prefix),
+    ],
+  );
+}
+
+function discoveryRoutes(app: Hono, options: AdminOptions): void {
+  const { base } = options;
+  app.get(EXTENSION, (c) => {
+    const view = viewOf(c, base);
+    const links = [
+      link(view, 'down', `${EXTENSION}/service`, `${ADMIN}extensionServices`),
+      link(view, 'down', `${EXTENSION}/settings/amqp`, `${ADMIN}amqpSettings`),
+    ];
+    const attributes = {
+      href: `${base}${EXTENSION}`,
+      type: `${ADMIN}vmwExtension+${view.format}`,
+    };
+    return sendDocument(c, {
+      document: element('vmext:VMWExtension', attributes, links),
+      type: 'VMWExtension',
+      media: `${ADMIN}vmwExtension`,
+    });
+  });
+  app.get(`${EXTENSION}/settings/amqp`, (c) =>
+    sendDocument(c, {
+      document: settingsElement(options, viewOf(c, base).format),
+      type: 'AmqpSettings',
+      media: `${ADMIN}amqpSettings`,
+    }),
+  );
+}
+
+function serviceListRoutes(app: Hono, options: AdminOptions): void {
+  const { store, base } = options;
+  app.get(`${EXTENSION}/service`, (c) => {
+    const view = viewOf(c, base);
+    const services = [...store.entities.values()].filter((item) => item.kind === 'service');
+    const links = [
+      link(view, 'up', EXTENSION, `${ADMIN}vmwExtension`),
+      link(view, 'add', `${EXTENSION}/service`, mediaOf('service')),
+      ...services.map((service) => link(view, 'down', pathOf(service), mediaOf('service'))),
+    ];
+    const attributes = {
+      href: `${base}${EXTENSION}/service`,
+      type: `${ADMIN}extensionServices+${view.format}`,
+    };
+    return sendDocument(c, {
+      document: element('vmext:ExtensionServices', attributes, links),
+      type: 'ExtensionServices',
+      media: `${ADMIN}extensionServices`,
+    });
+  });
+  app.post(`${EXTENSION}/service`, async (c) => {
+    const node = await readDocument(c, rootOf('service'));
+    return entityAnswer(c, options, createEntity(store, node, 'service'), 201);
+  });
+}
+
+/** `GET /api/query`; the caller has checked who may ask for which type. */
+export function queryRoute({ store, base }: AdminOptions): (c: Context) => Response {
+  return (c) => {
+    const url = new URL(c.req.url);
+    const parameters = new Map(url.searchParams);
+    const document = runQuery(store, viewOf(c, base), {
+      type: parameters.get('type') ?? '',
+      path: url.pathname + url.search,
+      parameters,
+    });
+    return sendDocument(c, { document, type: 'query', media: QUERY_MEDIA });
+  };
+}
+
+/** All routes of the admin tree; the caller has checked that a system administrator asks. */
+export function adminRoutes(options: AdminOptions): Hono {
+  const app = new Hono();
+  discoveryRoutes(app, options);
+  serviceListRoutes(app, options);
+  rightRoutes(app, options);
+  for (const kind of KIND_NAMES) collectionRoutes(app, options, kind);
+  // Last, since `/service/:id` would also take what is written out above.
+  for (const kind of KIND_NAMES.toReversed()) entityRoutes(app, options, kind);
+  return app;
+}
