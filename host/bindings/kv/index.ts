@@ -1,0 +1,132 @@
+/**
+ * `env.kv`: what a plug-in keeps for one org, behind the storage port.
+ * May import: kernel, storage.
+ */
+import { z } from 'zod';
+
+import { HostError } from '../../kernel/errors.ts';
+import { systemClock, type Clock } from '../../kernel/time.ts';
+import type { KvScope, KvStore } from '../../storage/kv-store.ts';
+import type { Binding } from '../binding.ts';
+
+export interface KvLimits {
+  /** Longest key in characters. @default 512 */
+  readonly keyChars?: number;
+  /** Largest value as JSON text in bytes. @default 131072 */
+  readonly valueBytes?: number;
+  /** Keys of one plug-in in one org. @default 10000 */
+  readonly keys?: number;
+  /** Bytes of all keys and values of one plug-in in one org. @default 16777216 */
+  readonly bytes?: number;
+}
+
+export const KV_DEFAULTS = {
+  keyChars: 512,
+  valueBytes: 131_072,
+  keys: 10_000,
+  bytes: 16_777_216,
+} as const satisfies KvLimits;
+
+const key = z.string().min(1);
+const put = z.tuple([
+  key,
+  z.unknown(),
+  z
+    .object({
+      expiresInMs: z.number().int().positive().optional(),
+      ifVersion: z.number().int().min(0).optional(),
+    })
+    .nullish(),
+]);
+const list = z.tuple([
+  z
+    .object({
+      prefix: z.string().optional(),
+      limit: z.number().int().min(1).max(1_000).optional(),
+      cursor: z.string().nullish(),
+    })
+    .nullish(),
+]);
+
+export function createKvBinding(
+  store: KvStore,
+  limits: KvLimits = {},
+  clock: Clock = systemClock,
+): Binding {
+  const caps = { ...KV_DEFAULTS, ...limits };
+
+  async function putValue(scope: KvScope, args: unknown): Promise<number | null> {
+    const [name, raw, options] = check(put, args);
+    checkKey(name, caps.keyChars);
+    const value = JSON.stringify(raw ?? null);
+    const size = Buffer.byteLength(value);
+    if (size > caps.valueBytes)
+      throw new HostError('BINDING_ARGUMENT', `kv: value over ${caps.valueBytes} bytes`);
+    const usage = await store.usage(scope);
+    if (usage.keys >= caps.keys || usage.bytes + size + Buffer.byteLength(name) > caps.bytes)
+      if (!(await store.get(scope, name)) || usage.bytes + size > caps.bytes)
+        throw new HostError('BINDING_ARGUMENT', 'kv: the store of this org is full');
+    const expiresAt = options?.expiresInMs ? clock.now() + options.expiresInMs : null;
+    const ifVersion = options?.ifVersion;
+    return store.put(scope, name, {
+      value,
+      expiresAt,
+      ...(ifVersion === undefined ? {} : { ifVersion }),
+    });
+  }
+
+  async function listKeys(scope: KvScope, args: unknown) {
+    const [options] = check(list, Array.isArray(args) && args.length === 0 ? [null] : args);
+    return store.list(scope, {
+      prefix: options?.prefix ?? '',
+      limit: options?.limit ?? 100,
+      cursor: options?.cursor ?? null,
+    });
+  }
+
+  return {
+    name: 'kv',
+    async call(grant, method, args) {
+      const scope = { plugin: grant.plugin, org: grant.org };
+      switch (method) {
+        case 'get':
+        case 'getWithVersion': {
+          const entry = await store.get(scope, oneKey(args, caps.keyChars));
+          if (method === 'get') return entry ? (JSON.parse(entry.value) as unknown) : null;
+          return entry && { value: JSON.parse(entry.value) as unknown, version: entry.version };
+        }
+        case 'put':
+          return putValue(scope, args);
+        case 'delete':
+          return store.delete(scope, oneKey(args, caps.keyChars));
+        case 'list':
+          return listKeys(scope, args);
+        default:
+          throw new HostError('BINDING_ARGUMENT', 'kv: unknown method');
+      }
+    },
+  };
+}
+
+function oneKey(args: unknown, maxChars: number): string {
+  const [name] = check(z.tuple([key]), args);
+  checkKey(name, maxChars);
+  return name;
+}
+
+function checkKey(name: string, maxChars: number): void {
+  if (name.length > maxChars || /[\u0000-\u001f]/.test(name))
+    throw new HostError('BINDING_ARGUMENT', `kv: keys are 1 to ${maxChars} printable characters`);
+}
+
+function check<T>(schema: z.ZodType<T>, args: unknown): T {
+  const result = schema.safeParse(Array.isArray(args) ? padded(args, schema) : args);
+  if (result.success) return result.data;
+  throw new HostError('BINDING_ARGUMENT', 'kv: an argument is missing or of the wrong type');
+}
+
+/** JSON drops trailing undefined arguments; a tuple wants them. */
+function padded(args: unknown[], schema: z.ZodType): unknown[] {
+  const wanted = schema instanceof z.ZodTuple ? schema.def.items.length : args.length;
+  return args.length < wanted ? [...args, ...Array(wanted - args.length).fill(undefined)] : args;
+}

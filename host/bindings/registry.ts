@@ -1,0 +1,58 @@
+/**
+ * All bindings by name, and the one door through which guests reach them.
+ * May import: kernel, storage.
+ */
+import { HostError, messageOf } from '../kernel/errors.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import type { Binding, BindingResult, Grant } from './binding.ts';
+
+export interface BindingRegistry {
+  /** Names that a manifest may ask for. */
+  readonly names: readonly string[];
+  /** Serve one host call; never rejects, and no error text of the host's own crosses over. */
+  serve(
+    granted: readonly string[],
+    grant: Grant,
+    call: { binding: string; method: string; argsJson: string },
+    signal: AbortSignal,
+  ): Promise<string>;
+}
+
+export function createRegistry(
+  bindings: readonly Binding[],
+  { log, metrics }: { log: Log; metrics: Metrics },
+): BindingRegistry {
+  const byName = new Map(bindings.map((binding) => [binding.name, binding]));
+
+  async function run(
+    granted: readonly string[],
+    grant: Grant,
+    call: { binding: string; method: string; argsJson: string },
+    signal: AbortSignal,
+  ): Promise<BindingResult> {
+    const binding = granted.includes(call.binding) ? byName.get(call.binding) : undefined;
+    if (!binding)
+      return { ok: false, code: 'BINDING_DENIED', message: 'the manifest does not grant this' };
+    try {
+      const value = await binding.call(grant, call.method, JSON.parse(call.argsJson), signal);
+      return { ok: true, value: value ?? null };
+    } catch (error) {
+      if (error instanceof HostError)
+        return { ok: false, code: error.code, message: messageOf(error) };
+      log.error('binding.failed', { ...grant, binding: call.binding, error: messageOf(error) });
+      return { ok: false, code: 'BINDING_FAILED', message: `${call.binding} failed` };
+    }
+  }
+
+  return {
+    names: [...byName.keys()],
+    async serve(granted, grant, call, signal) {
+      const result = await run(granted, grant, call, signal);
+      const code = result.ok ? 'OK' : result.code;
+      const binding = byName.has(call.binding) ? call.binding : 'unknown';
+      metrics.count('vcx_host_calls_total', { plugin: grant.plugin, binding, code });
+      return JSON.stringify(result);
+    },
+  };
+}
