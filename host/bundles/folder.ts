@@ -1,0 +1,71 @@
+/**
+ * Loads a plug-in from its folder: plugin.json and an entry module that is bundled on the spot.
+ * May import: kernel, quotas, sandbox.
+ */
+import { readFile } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
+
+import { bundlePlugin } from '#sdk/guest';
+
+import { HostError, messageOf } from '../kernel/errors.ts';
+import { defaultLimits, type Limits } from '../quotas/limits.ts';
+import type { GuestBundle } from '../sandbox/sandbox.ts';
+import { parseManifest, type Manifest } from './manifest.ts';
+
+export interface LoadedPlugin {
+  readonly manifest: Manifest;
+  readonly guest: GuestBundle;
+}
+
+/** Throws BUNDLE_INVALID with the reason; touches nothing else. */
+export async function loadFolder(
+  folder: string,
+  bindings: readonly string[],
+): Promise<LoadedPlugin> {
+  const manifest = parseManifest(await readJson(join(folder, 'plugin.json')));
+  const unknown = manifest.bindings.find((name) => !bindings.includes(name));
+  if (unknown)
+    throw new HostError(
+      'BUNDLE_INVALID',
+      `plugin.json: bindings: there is no ${JSON.stringify(unknown)} (there are: ${bindings.join(', ')})`,
+    );
+  const entry = resolve(folder, manifest.main);
+  if (relative(folder, entry).startsWith(`..${sep}`))
+    throw new HostError('BUNDLE_INVALID', 'plugin.json: main: leaves the folder of the plug-in');
+  const built = await bundlePlugin(entry).catch((error: unknown) => {
+    throw new HostError('BUNDLE_INVALID', `${manifest.main}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
+  return { manifest, guest: guestBundle(manifest, built) };
+}
+
+function guestBundle(manifest: Manifest, built: { source: string; digest: string }): GuestBundle {
+  const given = Object.entries(manifest.limits).filter(([, value]) => value !== undefined);
+  const limits: Limits = { ...defaultLimits(), ...(Object.fromEntries(given) as Partial<Limits>) };
+  return {
+    plugin: manifest.name,
+    version: manifest.version,
+    digest: built.digest,
+    source: built.source,
+    limits,
+    isolation: manifest.isolation,
+    bindings: manifest.bindings,
+  };
+}
+
+async function readJson(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new HostError('BUNDLE_INVALID', 'plugin.json can not be read', { cause: error });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new HostError('BUNDLE_INVALID', `plugin.json is not JSON: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
