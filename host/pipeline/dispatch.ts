@@ -1,0 +1,111 @@
+/**
+ * Stage: run the handler in the sandbox and check what comes back.
+ * May import: kernel, message, quotas, sandbox, bindings, bundles.
+ */
+import { HostError, messageOf } from '../kernel/errors.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Call } from '../message/call.ts';
+import type { ReplyMessage } from '../message/encode.ts';
+import { replyHeaders } from '../message/headers.ts';
+import type { BindingRegistry } from '../bindings/registry.ts';
+import type { Outcome, Sandbox } from '../sandbox/sandbox.ts';
+import type { Authorized } from './authorize.ts';
+import { refuse, type Refusal } from './refusal.ts';
+import type { Routed } from './route.ts';
+
+export interface DispatchRooms {
+  readonly sandbox: Sandbox;
+  readonly bindings: BindingRegistry;
+  readonly log: Log;
+}
+
+export interface Work extends Routed, Authorized {
+  readonly call: Call;
+  /** Monotonic ms. */
+  readonly deadline: number;
+}
+
+/** Methods that may be run a second time after a crash (RFC 9110, 9.2.1). */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Never throws; settles before the deadline plus the sandbox's grace. */
+export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome> {
+  const { call, plugin, route, deadline } = work;
+  const { guest } = plugin;
+  const { org, user } = call.identity;
+  const grant = { plugin: guest.plugin, version: guest.version, org, user, callId: call.id };
+  return rooms.sandbox.invoke({
+    callId: call.id,
+    bundle: guest,
+    org,
+    handler: 'fetch',
+    payload: guestRequest(work),
+    deadline,
+    idempotent: route.idempotent ?? SAFE.has(call.method),
+    hostCall: (binding, method, argsJson, signal) =>
+      rooms.bindings.serve(guest.bindings, grant, { binding, method, argsJson }, signal),
+    log: (level, text) => rooms.log[level]('plugin.log', { plugin: guest.plugin, org, text }),
+  });
+}
+
+/** JSON of `GuestRequest` (`sdk/guest/abi.ts`). */
+function guestRequest({ call, params, held, deadline }: Work): string {
+  return JSON.stringify({
+    handler: 'fetch',
+    method: call.method,
+    url: `https://${call.host}${call.rawPath}${call.query === '' ? '' : `?${call.query}`}`,
+    headers: call.headers,
+    body: call.body,
+    params,
+    requestId: call.id,
+    caller: {
+      user: call.identity.user,
+      org: call.identity.org,
+      rights: held,
+      provider: call.identity.provider,
+    },
+    remainingMs: Math.max(0, Math.floor(deadline - performance.now())),
+    config: null,
+  });
+}
+
+/** The guest's reply is hostile until it has passed here. */
+export function checkReply(work: Work, outcome: Outcome): ReplyMessage | Refusal {
+  if (outcome.kind === 'failed') return refuse(outcome.code, outcome.message);
+  try {
+    return readReply(work, JSON.parse(outcome.reply));
+  } catch (error) {
+    const code = error instanceof HostError ? error.code : 'RESPONSE_INVALID';
+    const why = error instanceof HostError ? messageOf(error) : 'the reply can not be read';
+    return refuse(code, why);
+  }
+}
+
+function readReply({ call, plugin }: Work, value: unknown): ReplyMessage {
+  const reply = (typeof value === 'object' && value !== null ? value : {}) as Record<
+    string,
+    unknown
+  >;
+  const { status, headers, body } = reply;
+  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599)
+    throw new HostError('RESPONSE_INVALID', 'the status is not between 200 and 599');
+  if (typeof body !== 'string' || body.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(body))
+    throw new HostError('RESPONSE_INVALID', 'the body is not base64');
+  const { responseBytes } = plugin.guest.limits;
+  if ((body.length / 4) * 3 > responseBytes + 2)
+    throw new HostError('RESPONSE_TOO_LARGE', `more than ${responseBytes} bytes`);
+  if (!Array.isArray(headers) || headers.length > 100 || !headers.every(isPair))
+    throw new HostError('RESPONSE_INVALID', 'the headers are not a list of pairs');
+  const checked = replyHeaders(headers, false);
+  if (!checked.ok) throw new HostError('RESPONSE_INVALID', checked.why);
+  return { id: call.id, status, headers: checked.headers, body };
+}
+
+function isPair(value: unknown): value is [string, string] {
+  return (
+    Array.isArray(value) &&
+    value.length === 2 &&
+    typeof value[0] === 'string' &&
+    typeof value[1] === 'string'
+  );
+}
