@@ -1,0 +1,220 @@
+/**
+ * vcx.yaml and the environment, validated and resolved: the only place that knows defaults of the host.
+ * May import: kernel and below.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+import { HostError, messageOf } from './kernel/errors.ts';
+
+const ms = z.int().min(1).max(86_400_000);
+const url = (...schemes: string[]) =>
+  z.string().refine(
+    (text) => {
+      const scheme = URL.parse(text)?.protocol.slice(0, -1);
+      return scheme !== undefined && schemes.includes(scheme);
+    },
+    `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+  );
+
+const amqp = z.strictObject({
+  /** Broker addresses, tried in turn. One may be given as `url`. */
+  url: url('amqp', 'amqps').optional(),
+  urls: z.array(url('amqp', 'amqps')).default([]),
+  /** File with the password; read again at every reconnect. */
+  passwordFile: z.string().optional(),
+  /** Exchanges that replies may go to; default `{AmqpPrefix}.replyExchange` from vCloud. */
+  replyExchanges: z.array(z.string().min(1)).default([]),
+  /** `array`: as documented; `object`: as VMware's own Python extension sends. */
+  replyEnvelope: z.enum(['array', 'object']).default('array'),
+  /** Messages taken from the broker at once, over all services. */
+  prefetch: z.int().min(1).max(5_000).default(256),
+  /** Names of vcx's own dead-letter exchange and queue. */
+  deadLetter: z.string().min(1).default('vcx.dead'),
+  caFile: z.string().optional(),
+  certFile: z.string().optional(),
+  keyFile: z.string().optional(),
+});
+
+const vcloud = z.strictObject({
+  url: url('http', 'https').optional(),
+  /** `user@Org`; the provider's org is `System`. */
+  user: z.string().optional(),
+  password: z.string().optional(),
+  passwordFile: z.string().optional(),
+  apiToken: z.string().optional(),
+  apiTokenFile: z.string().optional(),
+  /** `auto`: services and rights are registered at start; `off`: they must be there. */
+  registration: z.enum(['auto', 'off']).default('auto'),
+  /** The cell's `extensibility.timeout`. */
+  extensionTimeoutMs: ms.default(10_000),
+  /** Bare id of the provider's System org; the same in every installation. */
+  systemOrgId: z.string().default('a93c9db9-7471-3192-8d09-a8f7eeda85f9'),
+  caFile: z.string().optional(),
+  /** SHA-256 of the server's certificate, for self-signed ones. */
+  fingerprint: z.string().optional(),
+});
+
+const sandbox = z.strictObject({
+  /** Runner processes that stand ready. */
+  spares: z.int().min(0).max(16).default(1),
+  /** Without just-in-time compiler: slower, smaller attack surface. */
+  strict: z.boolean().default(false),
+  /** Program and arguments put before the runner's, e.g. bubblewrap. */
+  argvPrefix: z.array(z.string()).default([]),
+  /** First and last uid for runners when the host runs as root; empty: keep the host's uid. */
+  uids: z
+    .tuple([z.int().min(1), z.int().min(1)])
+    .or(z.tuple([]))
+    .default([60_000, 64_999]),
+});
+
+const schema = z.strictObject({
+  amqp: amqp.prefault({}),
+  vcloud: vcloud.prefault({}),
+  plugins: z
+    .strictObject({
+      /** Folders that hold plug-in folders. */
+      folders: z.array(z.string()).min(1).default(['plugins']),
+    })
+    .prefault({}),
+  sandbox: sandbox.prefault({}),
+  operator: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      /** 0 takes a free port. */
+      port: z.int().min(0).max(65_535).default(8_780),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      /** Largest AMQP message that is worked on, in bytes. */
+      messageBytes: z.int().min(1_024).max(67_108_864).default(16_777_216),
+    })
+    .prefault({}),
+  /** Longest time that a stop waits for calls in flight. */
+  drainMs: ms.default(15_000),
+  /** Folder of the operator token and other state. */
+  stateDir: z.string().default('.vcx'),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
+    .prefault({}),
+});
+
+export type Config = z.infer<typeof schema> & {
+  /** Where the settings came from, for messages. */
+  readonly source: string;
+};
+
+/** Variables of ours that are not settings. */
+const NOT_SETTINGS = new Set(['VCX_CACHE_DIR', 'VCX_CONFIG']);
+
+/** Whether this environment or folder configures a real host: then nothing local is started. */
+export function isConfigured(env: NodeJS.ProcessEnv, cwd: string): boolean {
+  return Boolean(
+    env['VCX_CONFIG'] ||
+    env['VCX_AMQP_URL'] ||
+    env['VCX_VCLOUD_URL'] ||
+    existsSync(`${cwd}/vcx.yaml`),
+  );
+}
+
+/** Read file and environment; throws CONFIG_INVALID that names every wrong key and what was expected. */
+export function readConfig(env: NodeJS.ProcessEnv, cwd: string): Config {
+  const file = env['VCX_CONFIG'] ?? resolve(cwd, 'vcx.yaml');
+  const fromFile = existsSync(file) || env['VCX_CONFIG'] ? readYaml(file) : {};
+  const settings = applyEnvironment(fromFile, env);
+  const result = schema.safeParse(settings);
+  if (!result.success) {
+    const lines = result.error.issues.map(
+      (issue) => `${issue.path.join('.') || file}: ${describe(issue)}`,
+    );
+    throw new HostError('CONFIG_INVALID', lines.join('; '));
+  }
+  return relativeTo(dirname(file), {
+    ...result.data,
+    source: existsSync(file) ? file : 'environment',
+  });
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'unrecognized_keys') return issue.message;
+  return `unknown key${issue.keys.length > 1 ? 's' : ''} ${issue.keys.map((key) => `"${key}"`).join(', ')}`;
+}
+
+function readYaml(file: string): Record<string, unknown> {
+  try {
+    const value: unknown = parse(readFileSync(file, 'utf8')) ?? {};
+    if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+    throw new Error('the top level is not a mapping');
+  } catch (error) {
+    throw new HostError('CONFIG_INVALID', `${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** `VCX_AMQP_URL` sets `amqp.url`, `VCX_VCLOUD_EXTENSION_TIMEOUT_MS` sets `vcloud.extensionTimeoutMs`. */
+function applyEnvironment(
+  settings: Record<string, unknown>,
+  env: NodeJS.ProcessEnv,
+): Record<string, unknown> {
+  const result = structuredClone(settings);
+  const known = new Map(leafPaths(schema).map((path) => [variableOf(path), path]));
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('VCX_') || NOT_SETTINGS.has(name) || text === undefined) continue;
+    const path = known.get(name);
+    if (!path) throw new HostError('CONFIG_INVALID', `${name}: no such setting`);
+    setPath(result, path, parseScalar(text));
+  }
+  return result;
+}
+
+function variableOf(path: readonly string[]): string {
+  return `VCX_${path.map((part) => part.replaceAll(/[A-Z]/g, (c) => `_${c}`).toUpperCase()).join('_')}`;
+}
+
+function leafPaths(type: z.ZodType, path: string[] = []): string[][] {
+  let inner: unknown = type;
+  while (inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault) inner = inner.unwrap();
+  if (!(inner instanceof z.ZodObject)) return [path];
+  const shape = inner.shape as Record<string, z.ZodType>;
+  return Object.entries(shape).flatMap(([key, child]) => leafPaths(child, [...path, key]));
+}
+
+/** Numbers, booleans and lists are written as in YAML; anything else is text. */
+function parseScalar(text: string): unknown {
+  if (/^(?:\[.*\]|true|false|-?\d+)$/.test(text)) return parse(text) as unknown;
+  return text;
+}
+
+function setPath(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [key = '', ...rest] = path;
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const child = target[key];
+  const next = typeof child === 'object' && child !== null ? child : {};
+  target[key] = next;
+  setPath(next as Record<string, unknown>, rest, value);
+}
+
+/** Paths in a file are relative to that file. */
+function relativeTo(base: string, config: Config): Config {
+  const at = (path: string) => resolve(base, path);
+  const files = <T extends Record<string, unknown>>(section: T): T =>
+    Object.fromEntries(
+      Object.entries(section).map(([key, value]) =>
+        key.endsWith('File') && typeof value === 'string' ? [key, at(value)] : [key, value],
+      ),
+    ) as T;
+  return {
+    ...config,
+    amqp: files(config.amqp),
+    vcloud: files(config.vcloud),
+    plugins: { folders: config.plugins.folders.map(at) },
+    stateDir: at(config.stateDir),
+  };
+}
