@@ -1,0 +1,131 @@
+/** A corridor with a transport, a sandbox and plug-ins that a test holds in its hands. */
+import { createMetrics } from '../../host/kernel/metrics.ts';
+import { createLog } from '../../host/kernel/log.ts';
+import { createRegistry } from '../../host/bindings/registry.ts';
+import type { Catalogue } from '../../host/bundles/catalogue.ts';
+import { parseManifest } from '../../host/bundles/manifest.ts';
+import { createRouteTable } from '../../host/bundles/routes.ts';
+import type { OutgoingReply, ReplyOutcome, Transport } from '../../host/message/delivery.ts';
+import { createCorridor } from '../../host/pipeline/corridor.ts';
+import { defaultLimits } from '../../host/quotas/limits.ts';
+import type { Invocation, Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
+import { SYSTEM_ORG } from './messages.ts';
+
+interface Reply {
+  readonly id: string;
+  readonly statusCode: number;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
+
+export const USAGE = { cpuMs: 1, wallMs: 1, hostCalls: 0, pid: 1, cold: false };
+export const replied = (reply: unknown): Outcome => ({
+  kind: 'replied',
+  reply: JSON.stringify(reply),
+  usage: USAGE,
+});
+
+const MANIFEST = {
+  name: 'hello',
+  version: '1.0.0',
+  vcloud: {
+    name: 'hello',
+    namespace: 'org.example.hello',
+    exchange: 'sdkext',
+    routingKey: 'hello',
+    apiFilters: [{ urlPattern: '/api/hello.*' }],
+    rights: [{ name: 'View' }],
+  },
+  routes: [
+    { method: 'GET', path: '/api/hello' },
+    { method: 'POST', path: '/api/hello' },
+    { method: 'GET', path: '/api/hello/{id}', rights: ['View'] },
+  ],
+  limits: { requestBytes: 1_024, responseBytes: 1_024 },
+};
+
+export function testCorridor(answer: (invocation: Invocation) => Outcome | Promise<Outcome>) {
+  const sent: (OutgoingReply & { reply: Reply })[] = [];
+  const parked: Record<string, unknown>[] = [];
+  const invocations: Invocation[] = [];
+  const lines: string[] = [];
+  const metrics = createMetrics();
+  const log = createLog({ level: 'debug', write: (line) => void lines.push(line) });
+  let outcome: (attempt: number) => ReplyOutcome = () => ({ kind: 'confirmed' });
+  let rights: ReadonlyMap<string, string> | null = new Map([['View', 'urn:vcloud:right:view']]);
+
+  const transport: Transport = {
+    async reply(out) {
+      const [reply] = JSON.parse(Buffer.from(out.body).toString()) as [Reply];
+      sent.push({ ...out, reply });
+      return outcome(sent.length);
+    },
+    async park({ body }) {
+      parked.push(JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>);
+      return true;
+    },
+    consume() {},
+    async cancel() {},
+    status: () => ({ consuming: true, reason: null, blocked: false }),
+    async [Symbol.asyncDispose]() {},
+  };
+  const sandbox: Sandbox = {
+    probe: async () => ['fetch'],
+    async invoke(invocation) {
+      invocations.push(invocation);
+      return answer(invocation);
+    },
+    retire: async () => undefined,
+    status: () => ({ ready: true, reason: null, runners: [], barriers: [] }),
+    async [Symbol.asyncDispose]() {},
+  };
+  const corridor = createCorridor({
+    transport,
+    sandbox,
+    bindings: createRegistry([], { log, metrics }),
+    log,
+    metrics,
+    envelope: 'array',
+    parkMs: 1_000,
+    decode: { maxMessageBytes: 4_194_304, systemOrg: SYSTEM_ORG },
+    deadlines: { extensionTimeoutMs: 10_000, marginMs: 300 },
+    catalogue: () => catalogue,
+    rights: { rightsOf: () => rights },
+    mayReplyTo: (exchange) => exchange === 'vcd.replyExchange',
+  });
+  return {
+    corridor,
+    metrics,
+    sent,
+    parked,
+    invocations,
+    lines,
+    whenPublished: (next: typeof outcome) => (outcome = next),
+    setRights: (next: typeof rights) => (rights = next),
+    idle: () => corridor.idle(AbortSignal.timeout(10_000)),
+  };
+}
+
+function createCatalogue(): Catalogue {
+  const manifest = parseManifest(MANIFEST);
+  const limits = { ...defaultLimits(), requestBytes: 1_024, responseBytes: 1_024 };
+  const plugin = {
+    manifest,
+    guest: {
+      plugin: 'hello',
+      version: '1.0.0',
+      digest: '',
+      source: '',
+      limits,
+      isolation: 'plugin' as const,
+      bindings: [],
+    },
+    match: createRouteTable([{ target: null, routes: manifest.routes }]),
+  };
+  return {
+    find: (exchange, key) => (exchange === 'sdkext' && key === 'hello' ? plugin : null),
+    live: [plugin],
+    states: [],
+  };
+}
+const catalogue = createCatalogue();
