@@ -4,6 +4,8 @@
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
 
+import { messageOf } from '../kernel/errors.ts';
+import type { Log } from '../kernel/log.ts';
 import type { Delivery } from '../message/delivery.ts';
 
 /** The channel of a delivery, as long as it lives: tags mean nothing on another one. */
@@ -66,5 +68,29 @@ function attempt(settle: () => void): void {
     settle();
   } catch {
     // The channel's own 'close' event is what is acted on.
+  }
+}
+
+/**
+ * Give a delivery to its receiver, which must not throw: thrown into amqplib it would close the channel.
+ * If it does, the message is put back once; a second failure would go round for ever, so it is dropped.
+ */
+export function handOver(
+  receiver: (delivery: Delivery) => void,
+  delivery: AmqpDelivery,
+  log: Log,
+): void {
+  try {
+    receiver(delivery);
+  } catch (error) {
+    const { exchange, routingKey, redelivered } = delivery;
+    log.error('broker.receiver_threw', {
+      exchange,
+      routingKey,
+      dropped: redelivered,
+      reason: messageOf(error),
+    });
+    if (redelivered) delivery.ack();
+    else delivery.requeue();
   }
 }

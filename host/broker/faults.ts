@@ -22,6 +22,7 @@ export interface Fault {
 
 /** Read anything that was thrown by, or emitted from, a channel or connection. */
 export function faultOf(error: unknown): Fault {
+  if (error instanceof HostError) return { code: null, text: messageOf(error) };
   const code = (error as { code?: unknown } | null | undefined)?.code;
   if (typeof code === 'string') return { code: null, text: code };
   return {

@@ -5,10 +5,10 @@
  */
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
 
-import { messageOf } from '../kernel/errors.ts';
-import { backoffMs, pause } from '../kernel/time.ts';
+import { backoffMs } from '../kernel/time.ts';
 import type { Delivery } from '../message/delivery.ts';
-import { AmqpDelivery } from './amqp-delivery.ts';
+import { AmqpDelivery, handOver } from './amqp-delivery.ts';
+import { bounded } from './bounded.ts';
 import {
   type ChannelEvents,
   type ConsumerChannel,
@@ -21,6 +21,7 @@ import {
 import { type Fault, REPLY, faultOf } from './faults.ts';
 import type { Link } from './link.ts';
 import type { LimitedLog } from './log-limit.ts';
+import { idleReason, lostQueue } from './liveness.ts';
 import { type Loop, createLoop } from './loop.ts';
 import type { ServiceAddress, Settings } from './options.ts';
 import { createProber, within } from './prober.ts';
@@ -73,6 +74,8 @@ export class Intake {
 
   /** The connection came or went. */
   linkChanged(): void {
+    // A quorum queue that somebody else made; the broker ends the whole connection over it.
+    if (this.#spec.link.fault?.code === REPLY.notImplemented) this.#mode = 'split';
     void this.#loop.kick();
   }
 
@@ -125,12 +128,7 @@ export class Intake {
     if (this.#spec.link.reason !== null) return this.#spec.link.reason;
     if (this.#paused !== null) return this.#paused;
     if (this.#prefetch < 1) return 'prefetch is 0';
-    const states = this.#services.all();
-    if (states.length === 0) return 'no service to consume';
-    const bad = states.find((state) => state.problem !== null);
-    if (bad?.problem) return bad.problem.message;
-    const idle = states.find((state) => !this.isConsuming(state.queue));
-    return idle ? `starting the consumer of ${idle.queue}` : null;
+    return idleReason(this.#services.all(), (queue) => this.isConsuming(queue));
   }
 
   /** Cancel, let what was acknowledged reach the broker, close. Bounded; never rejects. */
@@ -138,16 +136,15 @@ export class Intake {
     clearInterval(this.#watch);
     this.#ending = true;
     this.#wanted = false;
-    const closing = (async () => {
-      await this.#loop.kick();
-      await this.#loop.stop();
-      // Closing the connection would overtake acknowledgements that wait in the channel's buffer.
-      if (this.#channel?.alive) await this.#channel.raw.close();
-    })().catch(() => undefined);
-    const late = new AbortController();
-    await Promise.race([closing, pause(CLOSE_MS, late.signal)]);
-    late.abort();
+    await bounded(this.#closeChannel(), CLOSE_MS);
     void this.#loop.stop();
+  }
+
+  async #closeChannel(): Promise<void> {
+    await this.#loop.kick();
+    await this.#loop.stop();
+    // Closing the connection would overtake acknowledgements that wait in the channel's buffer.
+    if (this.#channel?.alive) await this.#channel.raw.close();
   }
 
   async #mend(): Promise<void> {
@@ -222,7 +219,6 @@ export class Intake {
 
   #closed(channel: ConsumerChannel, fault: Fault): void {
     const { link, settings, limited, changed, tally } = this.#spec;
-    if (fault.code === REPLY.notImplemented) this.#mode = 'split';
     const young = settings.clock.monotonic() - channel.since < STABLE_MS;
     if (!young) this.#failures = 0;
     // The link tells of the connection's own end one event later.
@@ -252,28 +248,17 @@ export class Intake {
     this.#services.doubt();
     await this.#loop.kick();
     if (!channel?.alive || channel !== this.#channel) return;
-    for (const { queue, findings } of this.#services.all()) {
-      const found = findings.find((finding) => finding.what === 'queue');
-      const stood = before.has(queue) && before.get(queue) === channel.tags.get(queue);
-      if (!stood || (found?.consumers ?? 0) > 0 || found?.state === 'unchecked') continue;
-      this.#spec.limited.warn('broker.consumer_lost', queue, { queue });
-      // The channel's end brings all consumers back.
-      void channel.raw.close().catch(() => undefined);
-      return;
-    }
+    const queue = lostQueue(this.#services.all(), before, channel.tags);
+    if (queue === null) return;
+    this.#spec.limited.warn('broker.consumer_lost', queue, { queue });
+    // The channel's end brings all consumers back.
+    void channel.raw.close().catch(() => undefined);
   }
 
   #deliver(channel: ConsumerChannel, message: ConsumeMessage): void {
     const { settings, tally } = this.#spec;
-    const delivery = new AmqpDelivery(channel, message, settings.clock.monotonic());
     tally.add('vcx_broker_deliveries_total', '');
-    try {
-      this.#receiver?.(delivery);
-    } catch (error) {
-      // Thrown into amqplib it would close the channel. Put back once, since a second failure would go round for ever.
-      settings.log.error('broker.receiver_threw', { reason: messageOf(error) });
-      if (delivery.redelivered) delivery.ack();
-      else delivery.requeue();
-    }
+    const delivery = new AmqpDelivery(channel, message, settings.clock.monotonic());
+    if (this.#receiver) handOver(this.#receiver, delivery, settings.log);
   }
 }

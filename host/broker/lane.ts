@@ -26,6 +26,7 @@ export interface LaneSpec {
 const REFUSED_MS = 1_000;
 /** A message that was on this many dying channels is suspected of killing them. */
 const MAX_DEATHS = 3;
+const CLOSED = 'the transport was closed before the confirm';
 const REOPEN = { firstMs: 50, maxMs: 1_000 } as const;
 
 export class Lane {
@@ -79,9 +80,12 @@ export class Lane {
     void this.#openOn(model);
   }
 
-  /** Let go of the channel after what was published is confirmed, as far as that comes. */
+  /** Fail what is not confirmed, and let go of the channel. */
   async close(): Promise<void> {
     this.#closed = true;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const entry of waiting) fail(entry, CLOSED);
     const raw = this.#raw;
     this.#raw = null;
     await raw?.close().catch(() => undefined);
@@ -155,6 +159,7 @@ export class Lane {
     if (entry.done) return;
     if (!error) entry.finish(returned ? { kind: 'unroutable' } : { kind: 'confirmed' });
     else if (messageOf(error) === 'message nacked') fail(entry, 'the broker refused the message');
+    else if (this.#closed) fail(entry, CLOSED);
     else this.#waiting.add(entry);
   }
 

@@ -7,8 +7,9 @@ import type { ChannelModel } from 'amqplib';
 
 import { backoffMs, pause } from '../kernel/time.ts';
 import type { Address } from './address.ts';
+import { bounded } from './bounded.ts';
 import { dial, socketOf } from './dial.ts';
-import { faultOf } from './faults.ts';
+import { type Fault, faultOf } from './faults.ts';
 import { type FrameGuardOptions, guardFrames } from './frame-guard.ts';
 import type { LimitedLog } from './log-limit.ts';
 import type { Settings } from './options.ts';
@@ -19,6 +20,8 @@ export interface Link extends AsyncDisposable {
   readonly model: ChannelModel | null;
   /** Why there is none, in one line; null while it is up. */
   readonly reason: string | null;
+  /** How the last connection ended, or null. */
+  readonly fault: Fault | null;
   /** Why the broker takes no publishes (`low on memory`), or null. */
   readonly blocked: string | null;
   /** Bytes received on the live connection; tells a slow peer from a silent one. */
@@ -44,7 +47,12 @@ const CLOSE_MS = 1_000;
 
 /** Start to connect; returns at once. Dispose closes politely for a second at most, then cuts. */
 export function openLink(spec: LinkSpec): Link {
-  const state: State = { model: null, reason: 'not connected yet', blocked: null };
+  const state: State = {
+    model: null,
+    reason: 'not connected yet',
+    fault: null,
+    blocked: null,
+  };
   const stop = new AbortController();
   const finished = supervise(spec, state, stop.signal);
 
@@ -55,6 +63,9 @@ export function openLink(spec: LinkSpec): Link {
     },
     get reason() {
       return state.reason;
+    },
+    get fault() {
+      return state.fault;
     },
     get blocked() {
       return state.blocked;
@@ -72,6 +83,7 @@ export function openLink(spec: LinkSpec): Link {
 interface State {
   model: ChannelModel | null;
   reason: string | null;
+  fault: Fault | null;
   blocked: string | null;
 }
 
@@ -119,9 +131,10 @@ async function holdOne(spec: LinkSpec, round: Round): Promise<boolean> {
     settings.log.info('broker.connected', { link: name, address: shown });
     changed();
     const fault = await ended;
-    Object.assign(state, { model: null, blocked: null, reason: `${shown}: ${fault}` });
+    const reason = fault.text;
+    Object.assign(state, { model: null, blocked: null, fault, reason: `${shown}: ${reason}` });
     if (!stop.aborted)
-      limited.warn('broker.disconnected', name, { link: name, address: shown, reason: fault });
+      limited.warn('broker.disconnected', name, { link: name, address: shown, reason });
     settings.metrics?.count('vcx_broker_disconnects_total', { link: name });
     changed();
     return true;
@@ -148,7 +161,7 @@ function hostile({ settings, limited }: LinkSpec): FrameGuardOptions['report'] {
 }
 
 /** Resolves with the reason when the connection has ended, however that happens. */
-function untilEnd(model: ChannelModel, state: State, changed: () => void): Promise<string> {
+function untilEnd(model: ChannelModel, state: State, changed: () => void): Promise<Fault> {
   return new Promise((resolve) => {
     let first: unknown = null;
     model.on('error', (error) => (first ??= error));
@@ -164,7 +177,7 @@ function untilEnd(model: ChannelModel, state: State, changed: () => void): Promi
     const end = (error?: Error) => {
       // amqplib only ends its side; a peer that is gone never ends the other.
       setTimeout(() => socket?.destroy(), CLOSE_MS).unref();
-      resolve(faultOf(first ?? error ?? 'closed by the broker').text);
+      resolve(faultOf(first ?? error ?? 'closed by the broker'));
     };
     model.on('close', end);
     if (socket?.writableEnded) end();
@@ -178,10 +191,7 @@ function cut(model: ChannelModel | null, reason: string): void {
 
 async function hangUp(model: ChannelModel | null): Promise<void> {
   if (!model) return;
-  const late = new AbortController();
   // A connection that is closing already rejects; it is cut below either way.
-  const closed = (async () => model.close())().catch(() => undefined);
-  await Promise.race([closed, pause(CLOSE_MS, late.signal)]);
-  late.abort();
+  await bounded((async () => model.close())(), CLOSE_MS);
   cut(model, 'closed');
 }

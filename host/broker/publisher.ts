@@ -4,6 +4,7 @@
  */
 import { pause } from '../kernel/time.ts';
 import type { ReplyOutcome } from '../message/delivery.ts';
+import { bounded } from './bounded.ts';
 import { Lane } from './lane.ts';
 import type { Link } from './link.ts';
 import type { LimitedLog } from './log-limit.ts';
@@ -70,11 +71,9 @@ export class Publisher {
     this.#closed = true;
     clearInterval(this.#timer);
     const end = performance.now() + CLOSE_MS;
-    while (this.#inFlight() > 0 && this.#spec.link.model && performance.now() < end) await pause(5);
-    const closing = Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
-    const late = new AbortController();
-    await Promise.race([closing, pause(CLOSE_MS, late.signal)]);
-    late.abort();
+    while (this.outbox.count > 0 && this.#spec.link.model && performance.now() < end)
+      await pause(5);
+    await bounded(Promise.all([...this.#lanes.values()].map((lane) => lane.close())), CLOSE_MS);
   }
 
   /** The lane, or why there is none. */

@@ -2,7 +2,7 @@
  * Loads a plug-in from its folder: plugin.json and an entry module that is bundled on the spot.
  * May import: kernel, quotas, sandbox.
  */
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 
 import { bundlePlugin } from '#sdk/guest';
@@ -32,6 +32,9 @@ export async function loadFolder(
   const entry = resolve(folder, manifest.main);
   if (relative(folder, entry).startsWith(`..${sep}`))
     throw new HostError('BUNDLE_INVALID', 'plugin.json: main: leaves the folder of the plug-in');
+  await access(entry).catch((error: unknown) => {
+    throw new HostError('BUNDLE_INVALID', `${manifest.main}: there is no such file`, { cause: error });
+  });
   const built = await bundlePlugin(entry).catch((error: unknown) => {
     throw new HostError('BUNDLE_INVALID', `${manifest.main}: ${messageOf(error)}`, {
       cause: error,

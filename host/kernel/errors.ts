@@ -97,6 +97,14 @@ export const CODES = {
     'The plug-in killed its runner too often, for this org or for all; it is paused, and the pause grows.',
   ),
   HOST_CALLS_EXCEEDED: plugin(500, 'The handler made more host calls than `limits.hostCalls`.'),
+  RATE_EXCEEDED: caller(
+    429,
+    'The org made more calls of this plug-in than `limits.ratePerSecond` and `limits.burst` allow.',
+  ),
+  CPU_BUCKET_EMPTY: caller(
+    429,
+    'The org used far more CPU time than flows into its bucket (`limits.cpuPerSecondMs`, `limits.cpuBucketMs`).',
+  ),
   // encode
   RESPONSE_INVALID: plugin(
     500,

@@ -39,10 +39,14 @@ const XML = 'http://www.w3.org/XML/1998/namespace';
 type RawNode = Readonly<Record<string, unknown>>;
 type Scope = ReadonlyMap<string, string>;
 
+const ATTRIBUTE = '@';
+
 const parser = new XMLParser({
   preserveOrder: true,
   ignoreAttributes: false,
-  attributeNamePrefix: '',
+  // Keeps an attribute named like a member of Object.prototype an ordinary one.
+  attributeNamePrefix: ATTRIBUTE,
+  onDangerousProperty: (name) => name,
   parseTagValue: false,
   parseAttributeValue: false,
   trimValues: false,
@@ -64,6 +68,8 @@ export function parseXml(source: string | Uint8Array, caps: XmlCaps = {}): XmlNo
   if (countAbove(text, '<', 2 * elements)) throw invalid(`more than ${elements} elements`);
   const verdict = XMLValidator.validate(text);
   if (verdict !== true) throw invalid(`not well-formed: ${verdict.err.msg}`);
+  // The validator overlooks this behind an empty root.
+  if (text.slice(text.lastIndexOf('>') + 1).trim()) throw invalid('text behind the root');
   return toRoot(parseRaw(text), depth);
 }
 
@@ -86,7 +92,7 @@ function toNode(raw: RawNode, outer: Scope, depth: number): XmlNode {
   if (depth <= 0) throw invalid('nested too deeply');
   const qname = nameOf(raw);
   const given = Object.entries((raw[':@'] ?? {}) as Record<string, string>).map(
-    ([name, value]) => [name, attributeValue(value)] as const,
+    ([name, value]) => [name.slice(ATTRIBUTE.length), attributeValue(value)] as const,
   );
   const scope = declare(given, outer);
   const { namespace, name } = resolve(qname, scope, true);

@@ -58,6 +58,35 @@ export const LIMITS = {
     ceiling: 1_000,
     means: 'log lines of one call; further ones are counted and dropped',
   },
+  ratePerSecond: {
+    unit: 'calls/s',
+    default: 10_000,
+    min: 1,
+    ceiling: 100_000,
+    means: 'calls of one org over time',
+  },
+  burst: {
+    unit: 'calls',
+    default: 10_000,
+    min: 1,
+    ceiling: 100_000,
+    means: 'calls of one org above its rate after a quiet time',
+  },
+  cpuPerSecondMs: {
+    unit: 'ms/s',
+    default: 1_000,
+    min: 1,
+    ceiling: 8_000,
+    means:
+      'CPU time that flows into the bucket of one org; over it, its calls run in a niced runner of their own',
+  },
+  cpuBucketMs: {
+    unit: 'ms',
+    default: 60_000,
+    min: 100,
+    ceiling: 3_600_000,
+    means: 'CPU time that one org may save up; a debt as large refuses its calls',
+  },
   concurrency: {
     unit: 'calls',
     default: 16,

@@ -6,27 +6,31 @@
  */
 import { createContext, Script } from 'node:vm';
 import type { DecodedFrame } from './codec.ts';
-import { openLink } from './link.ts';
+import { SCRIPT_END } from './frames.ts';
+import { die, openLink } from './link.ts';
+import { createWarmUpScope, warmUp, WARM_UP_PLUGIN } from './warm-up.ts';
 
-const link = openLink(onFrame);
+const link = openLink((frame) => {
+  // A script that can not be compiled gets no cache: the host sees the end of this process.
+  compile(frame).catch(die);
+});
 link.send({ type: 'ready' });
 
-function onFrame(frame: DecodedFrame): void {
+async function compile(frame: DecodedFrame): Promise<void> {
   if (frame.type === 'prelude') {
-    link.send({ type: 'preludeCache', body: compilePrelude(frame.body) });
+    link.send({ type: 'preludeCache', body: await compilePrelude(frame.body) });
   } else if (frame.type === 'main') {
-    const script = new Script(frame.body, { filename: 'plugin:main.js' });
+    const script = new Script(frame.body + SCRIPT_END, { filename: 'plugin:main.js' });
     link.send({ type: 'mainCache', body: script.createCachedData() });
   }
 }
 
-function compilePrelude(source: string): Uint8Array {
+async function compilePrelude(source: string): Promise<Uint8Array> {
   const script = new Script(source, { filename: 'vcx:prelude' });
-  const stubs = {
-    __vcx_post: () => undefined,
-    __vcx_random: (count: number) => Buffer.alloc(count).toString('base64'),
-    __vcx_domainToASCII: (host: string) => host,
-  };
-  script.runInContext(createContext(stubs));
+  const scope = createWarmUpScope();
+  const context = createContext(scope.globals);
+  script.runInContext(context);
+  new Script(WARM_UP_PLUGIN).runInContext(context);
+  await warmUp(scope);
   return script.createCachedData();
 }

@@ -7,6 +7,12 @@
  * Both sides decode with a cap; the host treats every frame of a runner as hostile.
  */
 
+/**
+ * Ends every plug-in script, whatever its own last line is: the value of a last expression would be carried out of the
+ * isolate. Begins with a line break, since that line may be a comment.
+ */
+export const SCRIPT_END = '\n;0';
+
 /** Host to runner. */
 export type ToRunner =
   /** The trusted script that runs first in every isolate. */
@@ -132,7 +138,7 @@ export interface RunnerPlan {
   /** CPU and wall that loading the plug-in's script may use, ms. */
   readonly loadCpuMs: number;
   readonly loadWallMs: number;
-  /** isolated-vm's own limit on one entry, wall ms: the backstop behind the watchdog. */
+  /** Limit on one entry into the isolate, wall ms: the backstop behind the CPU budget. */
   readonly entryTimeoutMs: number;
   readonly hostCalls: number;
   readonly hostCallBytes: number;

@@ -11,6 +11,7 @@ import {
   type CachedScript,
   type Enter,
 } from './boot.ts';
+import { answerDigest, isDigestCall } from './digests.ts';
 import type { FromRunner, OverCause, RunnerPlan } from './frames.ts';
 import { createGuestTimers } from './timers.ts';
 
@@ -33,6 +34,9 @@ const HEAP_EVERY = 64;
 /** Bounds for texts that have no limit of their own in the plan. */
 const MAX_FAILURE_CHARS = 16_384;
 const MAX_LOG_CHARS = 16_384;
+/** What one call may have digested: the runner's own thread does it, which all guests share. */
+const MAX_DIGESTS = 10_000;
+const MAX_DIGEST_CHARS = 33_554_432;
 
 export class Guest {
   readonly slot: number;
@@ -45,12 +49,18 @@ export class Guest {
   #served = 0;
   /** CPU of the isolate when the present budget began, ms. */
   #cpuMark = 0;
+  /** CPU of this process at that time, ms. */
+  #processMark = processCpu();
   #cpuBudget: number;
   #wallEnd: number;
   /** Entries under way: while there is one, a thread may be inside the isolate. */
   #entries = 0;
+  /** When the oldest of them can have begun, monotonic ms. */
+  #enteredAt = 0;
   #hostCalls = 0;
   #hostChars = 0;
+  #digests = 0;
+  #digestChars = 0;
   #logLines = 0;
   /** The guest said that nothing of the call is left. */
   #settled = false;
@@ -121,8 +131,11 @@ export class Guest {
     if (this.#phase !== 'idle') return this.#phase === 'dying';
     this.#call = call;
     this.#hostCalls = this.#hostChars = this.#logLines = 0;
+    this.#digests = this.#digestChars = 0;
     this.#cpuBudget = this.#kit.plan.cpuMs;
-    this.#wallEnd = performance.now() + wallMs;
+    this.#processMark = processCpu();
+    this.#enteredAt = performance.now();
+    this.#wallEnd = this.#enteredAt + wallMs;
     this.#setPhase('call');
     this.#kit.watch(this);
     this.#enter('call', call, text);
@@ -138,8 +151,13 @@ export class Guest {
   check(now: number): boolean {
     if (this.#phase === 'idle' || this.#phase === 'dying' || this.#phase === 'gone') return false;
     if (this.#isolate.isDisposed) this.over('memory');
-    else if (this.#cpu() - this.#cpuMark > this.#cpuBudget)
-      this.over(this.#phase === 'background' ? 'background' : 'cpu');
+    else if (this.#overCpu()) this.over(this.#phase === 'background' ? 'background' : 'cpu');
+    else if (
+      this.#active() &&
+      this.#entries > 0 &&
+      now - this.#enteredAt > this.#kit.plan.entryTimeoutMs
+    )
+      this.over('entry');
     else if (now > this.#wallEnd) this.over(this.#phase === 'background' ? 'background' : 'wall');
     return true;
   }
@@ -176,8 +194,9 @@ export class Guest {
   #enter(kind: string, id: number, text: string): void {
     const ref = this.#enterRef;
     if (!ref || this.#phase === 'dying' || this.#phase === 'gone') return;
-    this.#entries++;
-    ref.apply(undefined, [kind, id, text], { timeout: this.#kit.plan.entryTimeoutMs }).then(
+    if (this.#entries++ === 0) this.#enteredAt = performance.now();
+    // isolated-vm's own timeout would wake a thread for every entry; `check` looks at the time instead.
+    ref.apply(undefined, [kind, id, text]).then(
       () => this.#left(),
       (error: unknown) => this.#left(error),
     );
@@ -185,12 +204,10 @@ export class Guest {
 
   /** An entry ended. A rejection that is not about a limit is the guest's own (an unhandled one): it harms only its call. */
   #left(error?: unknown): void {
-    this.#entries--;
+    if (--this.#entries > 0) this.#enteredAt = performance.now();
     if (this.#phase === 'dying') this.#goneWhenStill();
     else if (error === undefined) this.#finishWhenStill();
     else if (this.#isolate.isDisposed) this.over('memory');
-    else if (error instanceof Error && error.message.startsWith('Script execution timed out'))
-      this.over('entry');
     else this.#finishWhenStill();
   }
 
@@ -257,11 +274,19 @@ export class Guest {
   }
 
   #onHostCall(seq: number, text: string): void {
+    if (isDigestCall(text)) return this.#onDigest(seq, text);
     const { plan } = this.#kit;
     this.#hostChars += text.length;
     if (++this.#hostCalls > plan.hostCalls || this.#hostChars > plan.hostCallBytes)
       return this.over('hostCalls');
     this.#kit.send({ type: 'host', slot: this.slot, call: this.#call, value: seq, body: text });
+  }
+
+  #onDigest(seq: number, text: string): void {
+    this.#digestChars += text.length;
+    if (++this.#digests > MAX_DIGESTS || this.#digestChars > MAX_DIGEST_CHARS)
+      return this.over('hostCalls');
+    this.#enter('hostReply', seq, answerDigest(text));
   }
 
   #onLog(text: string): void {
@@ -279,8 +304,7 @@ export class Guest {
     } catch {
       // The isolate was disposed meanwhile.
     } finally {
-      this.#entries--;
-      this.#goneWhenStill();
+      this.#left();
     }
   }
 
@@ -291,6 +315,15 @@ export class Guest {
   /** The only writer of the phase, so that narrowing never outlives a call that changes it. */
   #setPhase(phase: Phase): void {
     this.#phase = phase;
+  }
+
+  /**
+   * While a thread is inside, isolated-vm counts the time that passes and not the CPU: on a busy machine an honest
+   * call would be over its budget by waiting. No isolate can have used more than its process did.
+   */
+  #overCpu(): boolean {
+    const budget = this.#cpuBudget;
+    return this.#cpu() - this.#cpuMark > budget && processCpu() - this.#processMark > budget;
   }
 
   /** CPU of the isolate so far in ms; 0 for one that is disposed. */
@@ -305,4 +338,10 @@ export class Guest {
   #spentMicros(): number {
     return Math.max(0, Math.round((this.#cpu() - this.#cpuMark) * 1_000));
   }
+}
+
+/** CPU of this process so far, ms. */
+function processCpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }

@@ -5,7 +5,7 @@
 import ivm from 'isolated-vm';
 import type { CachedScript } from './boot.ts';
 import type { DecodedFrame } from './codec.ts';
-import type { RunnerPlan } from './frames.ts';
+import { SCRIPT_END, type RunnerPlan } from './frames.ts';
 import { Guest, type GuestKit } from './guest.ts';
 import { die, openLink } from './link.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -45,7 +45,7 @@ function bind(frame: DecodedFrame): void {
       prelude.source = frame.body;
       return;
     case 'main':
-      main.source = frame.body;
+      main.source = frame.body + SCRIPT_END;
       return;
     case 'preludeCache':
       prelude.cache = frame.bytes && copyOf(frame.bytes);

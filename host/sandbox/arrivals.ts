@@ -136,9 +136,9 @@ function onSettled(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
 
 /** The runner ended an isolate that broke a limit. */
 function onOver(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  if (!Object.hasOwn(OVER, frame.body)) return false;
   const cause = frame.body as OverCause;
   const known = OVER[cause];
-  if (!known) return false;
   const { call, lane, state } = slot;
   engine.settings.metrics.count('sandbox_disposals_total', { cause });
   markDying(engine, slot);

@@ -5,8 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, extname, join, parse } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { SandboxSettings } from './options.ts';
+import { stagePrograms, type StagedPrograms } from './stage.ts';
 
 export interface Barrier {
   readonly name: string;
@@ -15,7 +16,7 @@ export interface Barrier {
 }
 
 /** How runners are to be started on this machine. */
-export interface Enclosure {
+export interface Enclosure extends Disposable {
   /** Node's flags; the V8 ones among them key the code cache. */
   readonly flags: readonly string[];
   /** Words before the node binary. */
@@ -27,7 +28,6 @@ export interface Enclosure {
   readonly barriers: readonly Barrier[];
 }
 
-const EXTENSION = extname(import.meta.filename);
 const RUNNER_FOLDER = realpathSync(join(import.meta.dirname, '..', 'runner'));
 
 /** In an own user namespace with no privileges in it, out of sight of other processes and of the network. */
@@ -36,8 +36,10 @@ const PROBE_MS = 5_000;
 
 /** Look at the machine once; blocks for some tens of ms when a namespace has to be tried. */
 export function createEnclosure(settings: SandboxSettings): Enclosure {
-  const readable = readablePaths(settings);
-  const program = settings.runnerProgram?.path ?? join(RUNNER_FOLDER, `main${EXTENSION}`);
+  const library = createRequire(import.meta.url).resolve('isolated-vm');
+  const staged = stagePrograms(RUNNER_FOLDER, { 'isolated-vm': realpathSync(library) });
+  const readable = readablePaths(settings, staged, dirname(realpathSync(library)));
+  const program = settings.runnerProgram?.path ?? staged.path('main');
   const uid = uidBarrier(settings, [...readable, program]);
   const namespace = namespaceBarrier(settings);
   return {
@@ -45,7 +47,8 @@ export function createEnclosure(settings: SandboxSettings): Enclosure {
     prefix: namespace.active ? NAMESPACE : settings.argvPrefix,
     uidRange: uid.active ? settings.uidRange : null,
     runnerPath: program,
-    compilerPath: join(RUNNER_FOLDER, `compile${EXTENSION}`),
+    compilerPath: staged.path('compile'),
+    [Symbol.dispose]: () => staged[Symbol.dispose](),
     barriers: [
       {
         name: 'process',
@@ -85,6 +88,9 @@ function flagsOf(settings: SandboxSettings, readable: readonly string[]): readon
     '--no-warnings',
     '--permission',
     '--allow-addons',
+    // The permission model does not look at the files that SQLite opens.
+    '--no-experimental-sqlite',
+    '--no-experimental-ffi',
     ...readable.map((path) => `--allow-fs-read=${path}`),
     '--disallow-code-generation-from-strings',
     '--max-old-space-size=96',
@@ -93,31 +99,21 @@ function flagsOf(settings: SandboxSettings, readable: readonly string[]): readon
   ];
 }
 
-/** All that a runner reads: its program, the native library and the manifest that says how to load them. */
-function readablePaths(settings: SandboxSettings): readonly string[] {
-  const require = createRequire(import.meta.url);
-  const library = dirname(realpathSync(require.resolve('isolated-vm')));
-  const loader = dirname(
-    realpathSync(createRequire(join(library, 'x.js')).resolve('node-gyp-build')),
-  );
+/** All that a runner reads: its program and the native library with its loader. */
+function readablePaths(
+  settings: SandboxSettings,
+  staged: StagedPrograms,
+  library: string,
+): readonly string[] {
+  const fromLibrary = createRequire(join(library, 'isolated-vm.js'));
+  const loader = dirname(realpathSync(fromLibrary.resolve('node-gyp-build')));
   return [
-    `${RUNNER_FOLDER}/`,
+    `${staged.folder}/`,
     `${library}/`,
     `${loader}/`,
-    ...manifests(RUNNER_FOLDER),
     '/etc/alpine-release',
     ...(settings.runnerProgram?.readable ?? []),
   ];
-}
-
-/** The package.json files that Node looks at to learn a module's format. */
-function manifests(folder: string): readonly string[] {
-  const found: string[] = [];
-  for (let at = folder; at !== parse(at).root && found.length === 0; at = dirname(at)) {
-    const path = join(at, 'package.json');
-    if (existsSync(path)) found.push(path);
-  }
-  return found;
 }
 
 function uidBarrier(settings: SandboxSettings, paths: readonly string[]): Barrier {

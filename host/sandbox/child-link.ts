@@ -23,8 +23,8 @@ export interface ChildLink {
 export interface ChildEvents {
   /** A well-formed frame; what it means is to be checked. */
   onFrame(frame: DecodedFrame): void;
-  /** Killed, dead or lying: called once, at the first sign. */
-  onLost(reason: string): void;
+  /** Killed, dead or lying: called once, at the first sign. `broken`: it did not keep the protocol. */
+  onLost(reason: string, broken: boolean): void;
 }
 
 /** Cap on frames until `limit` says otherwise: a child has nothing to say before it has work. */
@@ -38,12 +38,12 @@ export function openChild(spawner: Spawner, program: string, events: ChildEvents
   const gone = Promise.withResolvers<void>();
   let lost = false;
 
-  function lose(reason: string): void {
+  function lose(reason: string, broken = false): void {
     if (lost) return;
     lost = true;
     spawned.kill();
     spawned.socket?.destroy();
-    events.onLost(reason);
+    events.onLost(reason, broken);
   }
 
   watchProcess(spawned, lose, () => gone.resolve());
@@ -60,7 +60,7 @@ export function openChild(spawner: Spawner, program: string, events: ChildEvents
     try {
       decoder.push(chunk);
     } catch (error) {
-      lose(`it broke the protocol: ${messageOf(error)}`);
+      lose(`it broke the protocol: ${messageOf(error)}`, true);
     }
   });
   return {
@@ -68,7 +68,7 @@ export function openChild(spawner: Spawner, program: string, events: ChildEvents
     innerPid: () => spawned.innerPid(),
     send: (frame) => lost || writer.send(frame),
     limit: (bytes) => decoder.limit(bytes),
-    kill: lose,
+    kill: (reason) => lose(reason),
     gone: gone.promise,
   };
 }

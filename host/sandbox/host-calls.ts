@@ -34,6 +34,7 @@ export function onHostCall(engine: Engine, slot: Slot, call: Call, frame: Decode
     return reply(engine, slot, call, { seq, text });
   }
   call.aborter ??= new AbortController();
+  call.hostWaiting++;
   invocation
     .hostCall(request.binding, request.method, request.args, call.aborter.signal)
     .catch((error: unknown) => {
@@ -41,7 +42,10 @@ export function onHostCall(engine: Engine, slot: Slot, call: Call, frame: Decode
       engine.settings.log.error('sandbox.hostCall.rejected', { callId, reason: messageOf(error) });
       return failureText('BINDING_FAILED', 'the host service failed');
     })
-    .then((text) => reply(engine, slot, call, { seq, text }))
+    .then((text) => {
+      call.hostWaiting--;
+      reply(engine, slot, call, { seq, text });
+    })
     .catch((error: unknown) =>
       engine.settings.log.error('sandbox.hostCall.lost', { reason: messageOf(error) }),
     );

@@ -2,8 +2,10 @@
  * The kill ladder: one coarse tick while anything is in flight looks at deadlines, wedged isolates, heartbeats and memory.
  * May import: kernel.
  */
+import { availableParallelism } from 'node:os';
 import type { Engine } from './engine.ts';
 import { answer, failCall, failQueue, failure, grow, pump, releaseCall } from './lanes.ts';
+import { memoryCapOf } from './memory-cap.ts';
 import type { Lane, Slot } from './records.ts';
 import type { Runner } from './runner.ts';
 import { disposeSlot } from './slots.ts';
@@ -17,13 +19,10 @@ const TICK_MS = 5;
 const MEMORY_EVERY_TICKS = 5;
 /** Ticks with nothing in flight before the timer stops: starting it for every call would cost more. */
 const LINGER_TICKS = 100;
+/** A call that is in its isolate for so long is taken to wait for something, ms. */
+const SLOW_MS = 25;
+const CORES = availableParallelism();
 const MB = 1_048_576;
-/** What a runner may have beyond its isolates: garbage of its own heap, frames on their way. */
-const SLACK_BYTES = 64 * MB;
-/** V8's limit is soft, and what it does not count comes on top: how far above it memory may go. */
-const SHARE_AT_REST = 1.5;
-const SHARE_IN_USE = 2;
-
 export function createLadder(engine: () => Engine): Ladder {
   let timer: NodeJS.Timeout | null = null;
   let ticks = 0;
@@ -54,7 +53,7 @@ export function createLadder(engine: () => Engine): Ladder {
   };
 }
 
-/** Waiting calls: too late ones are answered; an org that waits gets twice the isolates, up to its concurrency. */
+/** Waiting calls: too late ones are answered; an org that waits gets further isolates where they help. */
 function checkQueue(engine: Engine, lane: Lane, now: number): void {
   const { queue } = lane;
   for (let at = queue.length - 1; at >= 0; at--) {
@@ -67,7 +66,20 @@ function checkQueue(engine: Engine, lane: Lane, now: number): void {
   const head = queue[0];
   if (!head || now < lane.growAt || now - head.queuedAt < engine.settings.growAfterMs) return;
   if (lane.opening < lane.used || lane.opening === 0)
-    grow(engine, lane, Math.min(queue.length, Math.max(1, lane.slots.size)) - lane.opening);
+    grow(engine, lane, Math.min(queue.length, helpful(engine, lane, now)) - lane.opening);
+}
+
+/**
+ * Isolates that would shorten the queue: as many again as hold a call that waits itself, or one for each core. Where
+ * handlers only compute, more than cores would share the same CPU and each start with uncompiled code.
+ */
+function helpful(engine: Engine, lane: Lane, now: number): number {
+  let stuck = 0;
+  for (const { call } of lane.slots) {
+    const slowMs = call && call.hostWaiting > 0 ? engine.settings.growAfterMs : SLOW_MS;
+    if (call && now - call.startedAt >= slowMs) stuck++;
+  }
+  return Math.max(stuck, CORES - lane.slots.size);
 }
 
 function tooLate(lane: Lane) {
@@ -92,7 +104,7 @@ function checkRunner(engine: Engine, runner: Runner, now: number, memory: boolea
     const reason = `no heartbeat for ${heartbeatMs} ms`;
     return runner.kill({ kind: 'heartbeat', reason, culprit: null });
   }
-  if (memory) checkMemory(runner);
+  if (memory) checkMemory(runner, now);
 }
 
 function checkSlot(engine: Engine, slot: Slot, now: number): void {
@@ -123,21 +135,11 @@ function checkSlot(engine: Engine, slot: Slot, now: number): void {
   }
 }
 
-/**
- * Two caps. By the first a runner may have what all its isolates may have. Since most are idle and small, that alone
- * would let one isolate have the memory of all: by the second it may have what stays between calls, and what the
- * isolates in use may have.
- */
-function checkMemory(runner: Runner): void {
-  const gauge = runner.memory;
-  const first = runner.slots.values().next().value;
-  if (!gauge || !first) return;
-  const rss = gauge.read();
-  const limit = first.lane.fleet.bundle.limits.memoryMb * MB;
-  const atRest = runner.baseline + SLACK_BYTES + runner.slots.size * limit * SHARE_AT_REST;
-  const inUse = gauge.floor + SLACK_BYTES + runner.active.size * limit * SHARE_IN_USE;
-  const cap = Math.min(atRest, inUse);
+function checkMemory(runner: Runner, now: number): void {
+  const rss = runner.memory?.read() ?? 0;
+  const cap = memoryCapOf(runner, now);
   if (rss <= cap) return;
-  const reason = `resident memory of ${Math.round(rss / MB)} MB is over the cap of ${Math.round(cap / MB)} MB`;
+  const [has, may] = [rss, cap].map((bytes) => Math.round(bytes / MB));
+  const reason = `resident memory of ${has} MB is over the cap of ${may} MB`;
   runner.kill({ kind: 'memory', reason, culprit: null });
 }

@@ -67,11 +67,12 @@ function createCall(
     dueAt,
     startedAt: 0,
     deadline: dueAt,
-    slot: null,
+    pid: 0,
     cold: false,
     retried: false,
     answered: false,
     hostCalls: 0,
+    hostWaiting: 0,
     hostBytes: 0,
     logLines: 0,
     aborter: null,
@@ -84,8 +85,8 @@ function enqueue(engine: Engine, call: Call): void {
   lane.lastUsed = lane.fleet.lastUsed = engine.now();
   const slot = lane.idle.at(-1);
   if (slot && lane.queue.length === 0) return startCall(engine, slot, call);
-  // Places that are about to be used are no part of the queue.
-  const room = engine.settings.queuePerOrg + concurrencyOf(lane) - lane.used;
+  // Who waits for an isolate that may still be opened is no part of the queue.
+  const room = engine.settings.queuePerOrg + concurrencyOf(lane) - (lane.used - lane.opening);
   if (lane.queue.length >= room)
     return answer(engine, call, failure('CONCURRENCY_EXCEEDED', `${lane.queue.length} calls wait`));
   wait(engine, lane, call, 'last');
@@ -175,7 +176,7 @@ function startCall(engine: Engine, slot: Slot, call: Call): void {
   const now = engine.now();
   call.startedAt = now;
   call.deadline = Math.min(call.dueAt, now + invocation.bundle.limits.wallMs);
-  call.slot = slot;
+  call.pid = slot.runner.pid;
   call.cold = slot.served === 0;
   slot.call = call;
   slot.runner.lastUsed = now;
@@ -219,7 +220,6 @@ function report(engine: Engine, call: Call, outcome: Outcome & { kind: 'failed' 
 export function releaseCall(slot: Slot): void {
   const { call } = slot;
   slot.call = null;
-  if (call) call.slot = null;
   call?.aborter?.abort();
 }
 
@@ -241,7 +241,6 @@ export function mayRetry(engine: Engine, call: Call): boolean {
 /** Run the call once more in `lane`, before all others; the deadline stays. */
 export function retry(engine: Engine, call: Call, lane: Lane): void {
   call.retried = true;
-  call.slot = null;
   call.deadline = call.dueAt;
   call.hostCalls = call.hostBytes = call.logLines = 0;
   call.aborter = null;
@@ -280,7 +279,7 @@ export function usageOf(engine: Engine, call: Call, cpuMicros: number): Usage {
     cpuMs: cpuMicros / 1_000,
     wallMs: call.startedAt > 0 ? engine.now() - call.startedAt : 0,
     hostCalls: call.hostCalls,
-    pid: call.slot?.runner.pid ?? 0,
+    pid: call.pid,
     cold: call.cold,
   };
 }

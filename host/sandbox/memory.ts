@@ -15,6 +15,8 @@ export interface MemoryGauge extends Disposable {
 
 const PAGE_BYTES = 4_096;
 const WINDOW_MS = 1_000;
+/** The floor is the least of readings that are no older than this, ms. */
+export const FLOOR_MS = 2 * WINDOW_MS;
 const text = Buffer.alloc(128);
 
 export function openMemoryGauge(pid: number, now: () => number): MemoryGauge {

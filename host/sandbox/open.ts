@@ -48,6 +48,7 @@ export function openSandbox(options: SandboxOptions): Sandbox {
     await pool[Symbol.asyncDispose]();
     await cache[Symbol.asyncDispose]();
     ladder[Symbol.dispose]();
+    enclosure[Symbol.dispose]();
   }
 
   return {

@@ -43,7 +43,7 @@ export interface SandboxOptions {
   readonly idleMs?: number;
   /** RSS of all runners together above which the isolates longest unused are freed, MB. @default half of the machine's memory */
   readonly memoryBudgetMb?: number;
-  /** Calls after which an isolate is replaced. @default 2000 */
+  /** Calls after which an isolate is replaced; each new one compiles its hot code anew. @default 20000 */
   readonly isolateMaxCalls?: number;
   /** Age after which an isolate is replaced, ms. @default 600000 */
   readonly isolateMaxAgeMs?: number;
@@ -66,7 +66,7 @@ export interface SandboxOptions {
   readonly loadCpuMs?: number;
   /** Wall time that loading a plug-in's script may take, ms. @default 5000 */
   readonly loadWallMs?: number;
-  /** isolated-vm's limit on one entry as a multiple of the CPU budget: the backstop behind the watchdog. @default 8 */
+  /** Wall time of one entry into an isolate as a multiple of the CPU budget: the backstop behind that budget. @default 8 */
   readonly entryTimeoutFactor?: number;
 
   /** A disposed isolate must stand still within this time, ms; else its runner is killed. @default 100 */
@@ -101,7 +101,7 @@ export const SANDBOX_DEFAULTS = {
   queuePerOrg: 512,
   growAfterMs: 5,
   idleMs: 60_000,
-  isolateMaxCalls: 2_000,
+  isolateMaxCalls: 20_000,
   isolateMaxAgeMs: 600_000,
   isolateMaxHeapShare: 0.7,
   runnerMaxCalls: 200_000,

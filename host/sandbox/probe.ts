@@ -17,6 +17,17 @@ export async function probe(engine: Engine, bundle: GuestBundle): Promise<readon
     const ours = outcome.code === 'RUNNER_UNAVAILABLE' || outcome.code === 'DRAINING';
     throw new HostError(ours ? outcome.code : 'BUNDLE_INVALID', outcome.message);
   }
-  const names: unknown = JSON.parse(outcome.reply);
-  return HANDLERS.filter((name) => Array.isArray(names) && names.includes(name));
+  const names = namesOf(outcome.reply);
+  return HANDLERS.filter((name) => names.includes(name));
+}
+
+/** What the runner says is what the guest says: it may be anything. */
+function namesOf(text: string): readonly unknown[] {
+  try {
+    const names: unknown = JSON.parse(text);
+    if (Array.isArray(names)) return names;
+  } catch {
+    // Refused below.
+  }
+  throw new HostError('BUNDLE_INVALID', 'the plug-in does not tell its handlers');
 }

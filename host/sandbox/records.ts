@@ -25,12 +25,15 @@ export interface Call {
   startedAt: number;
   /** The earlier of `dueAt` and start plus `wallMs`. */
   deadline: number;
-  slot: Slot | null;
+  /** Pid of the runner it was handed to; 0 while it waits. */
+  pid: number;
   /** The isolate was made for this call. */
   cold: boolean;
   retried: boolean;
   answered: boolean;
   hostCalls: number;
+  /** Host calls without an answer yet. */
+  hostWaiting: number;
   hostBytes: number;
   logLines: number;
   /** Made at the first host call; fires when nothing of the call is left. */

@@ -43,5 +43,6 @@ const isBusy = (lane: Lane): boolean =>
 
 function runnersOf(engine: Engine, fleet: Fleet): Runner[] {
   const groups = new Set([fleet.shared, ...lanesOf(fleet).map((lane) => lane.own)]);
-  return [...engine.pool.runners].filter((runner) => groups.has(runner.group));
+  // Spares have no group, as most lanes have none of their own: they belong to nobody.
+  return [...engine.pool.runners].filter(({ group }) => group !== null && groups.has(group));
 }

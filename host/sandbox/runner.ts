@@ -65,10 +65,13 @@ export class Runner {
     this.startedAt = this.lastUsed = now();
     this.#link = openChild(spawner, program, {
       onFrame: (frame) => this.#onFrame(frame, events),
-      onLost: (reason) => {
+      onLost: (reason, broken) => {
         this.state = 'dead';
         this.#memory?.[Symbol.dispose]();
-        events.onLost(this, this.#loss ?? { kind: 'ended', reason, culprit: null });
+        events.onLost(
+          this,
+          this.#loss ?? { kind: broken ? 'protocol' : 'ended', reason, culprit: null },
+        );
       },
     });
   }

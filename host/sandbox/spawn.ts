@@ -2,8 +2,8 @@
  * Starts a runner or compiler program inside the enclosure, and knows its processes.
  * May import: kernel.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { openSync, readdirSync, readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import type { Enclosure } from './barriers.ts';
 
@@ -23,6 +23,7 @@ export interface Spawner {
 
 export function createSpawner(enclosure: Enclosure): Spawner {
   const uids = enclosure.uidRange ? createUids(enclosure.uidRange) : null;
+  const stdio = closedStdio();
   return {
     start(program) {
       const words = [...enclosure.prefix, process.execPath, ...enclosure.flags, program];
@@ -30,13 +31,49 @@ export function createSpawner(enclosure: Enclosure): Spawner {
       const child = spawn(words[0] ?? process.execPath, words.slice(1), {
         cwd: '/',
         env: {},
-        stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+        // A session of its own: SIGCONT passes between users of one session, and Ctrl-C must not end calls under way.
+        detached: true,
+        stdio,
         ...(uid === undefined ? {} : { uid, gid: uid }),
       });
       child.once('exit', () => uid !== undefined && uids?.giveBack(uid));
       return wrap(child);
     },
   };
+}
+
+/** The socketpair, and /dev/null in the place of whatever this process got from its own parent and would pass on. */
+function closedStdio(): StdioOptions {
+  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'ignore', 'ignore', 'pipe'];
+  for (const fd of inheritable()) {
+    while (stdio.length <= fd) stdio.push('ignore');
+    stdio[fd] = nothing();
+  }
+  return stdio;
+}
+
+let nothingFd = -1;
+const nothing = (): number =>
+  nothingFd < 0 ? (nothingFd = openSync('/dev/null', 'r+')) : nothingFd;
+
+/** Descriptors above the socketpair's that children get: Node opens none of that kind itself. Linux only. */
+function inheritable(): number[] {
+  const CLOSE_ON_EXEC = 0o2_000_000;
+  const flagsOf = (fd: string): number => {
+    try {
+      const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'));
+      return Number.parseInt(flags?.[1] ?? '', 8) || CLOSE_ON_EXEC;
+    } catch {
+      // It was the descriptor of this very listing, or there is no /proc.
+      return CLOSE_ON_EXEC;
+    }
+  };
+  try {
+    const open = readdirSync('/proc/self/fdinfo').filter((fd) => Number(fd) > 3);
+    return open.filter((fd) => (flagsOf(fd) & CLOSE_ON_EXEC) === 0).map(Number);
+  } catch {
+    return [];
+  }
 }
 
 function wrap(child: ChildProcess): Spawned {

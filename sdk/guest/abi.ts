@@ -10,6 +10,19 @@
  * The prelude leaves one function on the global object, which the runner takes a reference to and deletes:
  *   __vcx_enter(kind, id, text)  runner -> guest
  * The plug-in's script assigns its default export to `globalThis.__vcx_plugin`; `enter('load')` takes it away.
+ *
+ * The runner itself answers host calls of the binding `vcx:crypto` (they are not granted and not counted):
+ *   digest {algorithm, data}      algorithm SHA-1, SHA-256, SHA-384 or SHA-512, data base64; value: base64
+ *   hmac   {algorithm, key, data} likewise, key base64; value: base64
+ *
+ * Code cache: the prelude runs inside node:vm with three stubs, `__vcx_post` doing nothing, `__vcx_random` giving
+ * base64 of `count` zero bytes, `__vcx_domainToASCII` giving back its argument. A `load` and a `call` or two of a
+ * small plug-in before `createCachedData()` put the functions of the hot path into the cache too
+ * (`test/support/guest-cache.ts` does). Caches of processes with and without `--no-node-snapshot`, or with other
+ * V8 flags, refuse each other.
+ *
+ * A promise that a guest rejects and nobody handles makes isolated-vm reject the entry in which it happened; that
+ * is no failure of the call, which is answered by `reply` or `threw` all the same.
  */
 
 /** Kinds that the runner sends in. `id` is the call for `call`, the sequence number for the others. */

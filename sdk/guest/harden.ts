@@ -18,6 +18,7 @@ function replaceArrayBuffer(): void {
     return construct(Native, [length], target === Fixed ? Native : (target as typeof Native));
   };
   const { prototype } = Native;
+  defineProperty(Fixed, 'name', { value: 'ArrayBuffer', configurable: true });
   defineProperty(Fixed, 'length', { value: 1, configurable: true });
   defineProperty(Fixed, 'prototype', { value: prototype, writable: false });
   defineProperty(Fixed, 'isView', {

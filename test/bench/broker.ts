@@ -100,7 +100,7 @@ async function openOurs(url: string): Promise<AsyncDisposable> {
   broker.consume((delivery) => {
     const { replyTo, correlationId, body } = delivery;
     const reply = { exchange: REPLIES, routingKey: replyTo ?? '', correlationId, body };
-    // A signal for each call, as the corridor has.
+    // A signal for each call, as the corridor has; AbortSignal.timeout would cost 4 us of its own.
     void broker.reply(reply, new AbortController().signal).then(() => delivery.ack());
   });
   await broker.ready(AbortSignal.timeout(10_000));

@@ -11,7 +11,7 @@ async function once(
 ): Promise<Answer> {
   await using guest = await openGuest(options);
   await guest.load(`globalThis.__vcx_plugin = ${plugin};0`);
-  return guest.call(request);
+  return await guest.call(request); // the isolate must live until then
 }
 
 function reasonOf(answer: Answer): string {

@@ -1,11 +1,19 @@
 /**
  * The web platform inside a real isolate: each check is code that runs there.
  */
+import { glob, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { createContext, Script } from 'node:vm';
 import { afterAll, expect, test } from 'vitest';
 import { openProbe } from '../support/guest-isolate.ts';
 
 const probe = await openProbe();
 afterAll(() => probe[Symbol.asyncDispose]());
+
+/** Names that the language itself has; everything else in a guest comes from the prelude. */
+const BARE = new Script('Object.getOwnPropertyNames(globalThis)').runInContext(
+  createContext({}),
+) as string[];
 
 /** Title, code, expected value. */
 const CHECKS: readonly (readonly [title: string, code: string, expected: unknown])[] = [
@@ -327,4 +335,25 @@ const CHECKS: readonly (readonly [title: string, code: string, expected: unknown
 
 test.each(CHECKS)('%s', async (_title, code, expected) => {
   expect(await probe.run(code)).toEqual(expected);
+});
+
+async function declaredNames(): Promise<{ values: string[]; all: string[] }> {
+  const folder = fileURLToPath(new URL('../../sdk/guest/globals/', import.meta.url));
+  let text = '';
+  for await (const file of glob('*.d.ts', { cwd: folder }))
+    text += await readFile(folder + file, 'utf8');
+  const names = (pattern: RegExp): string[] =>
+    [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+  return {
+    values: names(/^declare (?:class|const|function) (\w+)/gm),
+    all: names(/^(?:declare )?(?:class|const|function|interface|type) (\w+)/gm),
+  };
+}
+
+test('the types of the globals and the globals are the same names', async () => {
+  const { values, all } = await declaredNames();
+  const present = (await probe.run(`return Object.getOwnPropertyNames(globalThis)`)) as string[];
+  expect(values.filter((name) => !present.includes(name))).toEqual([]);
+  const own = present.filter((name) => !BARE.includes(name));
+  expect(own.filter((name) => !all.includes(name))).toEqual([]);
 });

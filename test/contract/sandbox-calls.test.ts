@@ -19,7 +19,9 @@ test('the second call finds the isolate warm, with its state', async () => {
 
 test('no org sees the state that another org left', async () => {
   await using kit = openKit();
-  const bundle = bundleOf('const before = globalThis.mark; globalThis.mark = input.org; return before ?? null');
+  const bundle = bundleOf(
+    'const before = globalThis.mark; globalThis.mark = input.org; return before ?? null',
+  );
   const orgs = Array.from({ length: 8 }, (_, index) => `org-${index}`);
   for (let round = 0; round < 2; round++) {
     const answers = await Promise.all(orgs.map((org) => kit.call(bundle, { org, input: { org } })));
@@ -132,7 +134,11 @@ test('a host service that rejects reaches the guest as a code without its words'
   const outcome = await kit.call(bundleOf('return await host("kv", "get", 1)'), {
     hostCall: () => Promise.reject(new Error('secret path')),
   });
-  expect(resultOf(outcome)).toEqual({ ok: false, code: 'BINDING_FAILED', message: 'the host service failed' });
+  expect(resultOf(outcome)).toEqual({
+    ok: false,
+    code: 'BINDING_FAILED',
+    message: 'the host service failed',
+  });
 });
 
 test('more host calls or bytes than allowed end the call with their code', async () => {
@@ -147,8 +153,11 @@ test('more host calls or bytes than allowed end the call with their code', async
     limits: { hostCallBytes: 2_000 },
   });
   expect(resultOf(await kit.call(big))).toBe('HOST_CALLS_EXCEEDED');
-  const answer = bundleOf('await host("a", "b", 1); return 1', { limits: { hostCallBytes: 2_000 } });
-  const hostCall = async (): Promise<string> => JSON.stringify({ ok: true, value: 'x'.repeat(5_000) });
+  const answer = bundleOf('await host("a", "b", 1); return 1', {
+    limits: { hostCallBytes: 2_000 },
+  });
+  const hostCall = async (): Promise<string> =>
+    JSON.stringify({ ok: true, value: 'x'.repeat(5_000) });
   expect(resultOf(await kit.call(answer, { hostCall }))).toBe('HOST_CALLS_EXCEEDED');
 });
 
@@ -199,7 +208,9 @@ test('work after the reply goes on, with host calls, and keeps its isolate to it
   expect(resultOf(await kit.call(bundle, { input: { read: true } }))).toBe(false);
   gate.resolve('{"ok":true,"value":1}');
   await until('the work is done', async () => {
-    const answers = await Promise.all([1, 2].map(() => kit.call(bundle, { input: { read: true } })));
+    const answers = await Promise.all(
+      [1, 2].map(() => kit.call(bundle, { input: { read: true } })),
+    );
     return answers.some((outcome) => resultOf(outcome) === true);
   });
 });
@@ -207,7 +218,9 @@ test('work after the reply goes on, with host calls, and keeps its isolate to it
 test('work after the reply that takes too long or too much is cut off', async () => {
   await using kit = openKit({ backgroundWallMs: 200, backgroundCpuMs: 50 });
   for (const work of ['for (;;);', 'await new Promise(() => {})']) {
-    const bundle = bundleOf(`ctx.waitUntil((async () => { await null; await null; ${work} })()); return 1`);
+    const bundle = bundleOf(
+      `ctx.waitUntil((async () => { await null; await null; ${work} })()); return 1`,
+    );
     expect(resultOf(await kit.call(bundle))).toBe(1);
     await until('the isolate is gone', () =>
       kit.sandbox.status().runners.every((runner) => runner.isolates === 0),
@@ -217,7 +230,9 @@ test('work after the reply that takes too long or too much is cut off', async ()
 
 test('a handler that throws is answered with its message, and its isolate stays', async () => {
   await using kit = openKit();
-  const bundle = bundleOf('n++; if (input.bad) throw new Error("no luck"); return n', { before: 'let n = 0' });
+  const bundle = bundleOf('n++; if (input.bad) throw new Error("no luck"); return n', {
+    before: 'let n = 0',
+  });
   const bad = await kit.call(bundle, { input: { bad: true } });
   expect(bad).toMatchObject({ kind: 'failed', code: 'PLUGIN_THREW', message: 'no luck' });
   expect(resultOf(await kit.call(bundle))).toBe(2);
@@ -235,7 +250,9 @@ test('a probe tells the handlers, or why a bundle can not be loaded', async () =
 
 test('a call of a plug-in that can not be loaded is answered', async () => {
   await using kit = openKit();
-  expect(resultOf(await kit.call(scriptBundle('throw new Error("at load");0')))).toBe('PLUGIN_UNAVAILABLE');
+  expect(resultOf(await kit.call(scriptBundle('throw new Error("at load");0')))).toBe(
+    'PLUGIN_UNAVAILABLE',
+  );
   expect(resultOf(await kit.call(scriptBundle('][')))).toBe('PLUGIN_UNAVAILABLE');
 });
 
@@ -246,7 +263,9 @@ test('a call whose deadline has passed is not run', async () => {
 
 test('random bytes come from the runner, a bounded number at a time', async () => {
   await using kit = openKit();
-  const outcome = await kit.call(bundleOf('return [randomBase64(16), randomBase64(1e9), randomBase64("x")]'));
+  const outcome = await kit.call(
+    bundleOf('return [randomBase64(16), randomBase64(1e9), randomBase64("x")]'),
+  );
   const [few, many, none] = resultOf(outcome) as string[];
   expect(Buffer.from(few ?? '', 'base64')).toHaveLength(16);
   expect(Buffer.from(many ?? '', 'base64')).toHaveLength(1_024);

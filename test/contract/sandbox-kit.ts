@@ -66,7 +66,10 @@ export interface BundleOptions {
 /** A bundle whose `fetch` has this body; `input`, `host`, `ctx` are in scope. */
 export function bundleOf(body: string, options: BundleOptions = {}): GuestBundle {
   const handler = `async fetch(input, host, ctx) { ${body} }`;
-  return scriptBundle(`${options.before ?? ''};globalThis.__vcx_plugin = { ${handler} };0`, options);
+  return scriptBundle(
+    `${options.before ?? ''};globalThis.__vcx_plugin = { ${handler} };0`,
+    options,
+  );
 }
 
 export function scriptBundle(source: string, options: BundleOptions = {}): GuestBundle {

@@ -3,7 +3,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { openLive, waitFor, type Live } from '../support/live.ts';
+import { openLive, type Live } from '../support/live.ts';
+import { waitFor } from '../support/wait.ts';
 import { ALICE, httpMessage, requestBody, securityContext } from '../support/messages.ts';
 import { openRawClient, type RawClient } from '../support/raw-client.ts';
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
-import { BROKEN, EXAMPLES, waitFor } from '../support/live.ts';
+import { BROKEN, EXAMPLES } from '../support/live.ts';
+import { waitFor } from '../support/wait.ts';
 import { runProgram } from '../support/program.ts';
 
 async function freePort(): Promise<number> {

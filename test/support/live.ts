@@ -9,6 +9,7 @@ import { openHost, type Host } from '../../host/host.ts';
 import { createLog } from '../../host/kernel/log.ts';
 import { openCells } from '../../sdk/localcloud/cell/open.ts';
 import { openRabbit, type RabbitNode } from '../../sdk/localcloud/rabbitmq.ts';
+import { waitFor } from './wait.ts';
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export const EXAMPLES = folder('../../plugins');
@@ -83,17 +84,4 @@ async function operatorStatus(host: Host): Promise<Record<string, unknown>> {
     headers: { Authorization: `Bearer ${token}` },
   });
   return (await response.json()) as Record<string, unknown>;
-}
-
-/** Poll until the condition holds; fails with the explanation when it does not within the time. */
-export async function waitFor(
-  condition: () => boolean | Promise<boolean>,
-  explain: () => string = () => 'the condition',
-  timeoutMs = 30_000,
-): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain: ${explain()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

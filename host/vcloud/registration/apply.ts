@@ -12,8 +12,8 @@ import { findLink } from '../links.ts';
 import type { Change, Parent, Plan } from './change.ts';
 import { describeChange } from './change.ts';
 import { desiredService } from './desired.ts';
-import type { ChildKind } from './kinds.ts';
-import { KINDS } from './kinds.ts';
+import type { OwnerKind } from './kinds.ts';
+import { KINDS, ownerKind } from './kinds.ts';
 import { uploadLocalization } from './localization.ts';
 import { addressesOf } from './plan.ts';
 
@@ -186,13 +186,6 @@ async function addChild(change: ChildAddition, context: Context): Promise<void> 
   progress.created.set(change.id, href);
   const [owner, name] = change.path;
   if (change.kind === 'ServiceResource') progress.resources[`${owner}/${name}`] = href;
-}
-
-type OwnerKind = ChildKind | 'Service';
-
-function ownerKind(kind: ChildKind): OwnerKind {
-  const entry = Object.entries(KINDS).find(([, { children }]) => children.includes(kind));
-  return entry ? (entry[0] as ChildKind) : 'Service';
 }
 
 /** One GET for each owner whose links no answer has shown yet. */

@@ -3,7 +3,7 @@
  * May import: vcloud. re2js decides whether an expression can be read at all, in linear time.
  */
 import { RE2JS } from 're2js';
-import type { ResourceClassSpec, ServiceSpec } from '../service-spec.ts';
+import type { AclRuleSpec, ResourceClassSpec, ServiceSpec } from '../service-spec.ts';
 
 export interface Finding {
   /** Errors keep the service from being registered. */
@@ -17,6 +17,7 @@ export interface Finding {
     | 'RIGHT_TWICE'
     | 'RIGHT_UNKNOWN'
     | 'RIGHT_DIFFERS'
+    | 'RESOURCE_UNKNOWN'
     | 'ACTION_WITHOUT_ID'
     | 'AUTHORIZATION_WITHOUT_CLASSES'
     | 'FIELD_INVALID';
@@ -193,6 +194,7 @@ function checkAuthorization(spec: ServiceSpec): Finding[] {
 
 function checkClass(resourceClass: ResourceClassSpec, where: string, spec: ServiceSpec): Finding[] {
   const rights = new Set((spec.rights ?? []).map(({ name }) => name));
+  const resources = new Set((resourceClass.resources ?? []).map(({ name }) => name));
   return (resourceClass.actions ?? []).flatMap(({ urlPattern, aclRules = [] }, at) => {
     const here = `${where}.actions[${at}]`;
     const findings = checkExpression(urlPattern, `${here}.urlPattern`);
@@ -202,13 +204,23 @@ function checkClass(resourceClass: ResourceClassSpec, where: string, spec: Servi
       findings.push(
         warning('ACTION_WITHOUT_ID', here, 'without a group named "id" it authorizes nobody'),
       );
-    for (const { principal, name } of aclRules)
-      if (typeof principal === 'object' && 'right' in principal && !rights.has(principal.right))
-        findings.push(
-          error('RIGHT_UNKNOWN', `${here}: rule ${name}`, `no right "${principal.right}"`),
-        );
+    for (const rule of aclRules)
+      findings.push(...checkRule(rule, `${here}: rule ${rule.name}`, { rights, resources }));
     return findings;
   });
+}
+
+function checkRule(
+  { principal, serviceResource }: AclRuleSpec,
+  where: string,
+  known: { readonly rights: ReadonlySet<string>; readonly resources: ReadonlySet<string> },
+): Finding[] {
+  const findings: Finding[] = [];
+  if (typeof principal === 'object' && 'right' in principal && !known.rights.has(principal.right))
+    findings.push(error('RIGHT_UNKNOWN', where, `no right "${principal.right}"`));
+  if (typeof serviceResource === 'object' && !known.resources.has(serviceResource.resource))
+    findings.push(error('RESOURCE_UNKNOWN', where, `no resource "${serviceResource.resource}"`));
+  return findings;
 }
 
 function error(code: Finding['code'], where: string, message: string): Finding {

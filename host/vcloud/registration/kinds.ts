@@ -95,6 +95,14 @@ export const SERVICE_CHILDREN: readonly ChildKind[] = [
   'ApiFilter',
 ];
 
+export type OwnerKind = ChildKind | 'Service';
+
+/** What a kind is a collection of. */
+export function ownerKind(kind: ChildKind): OwnerKind {
+  const entry = Object.entries(KINDS).find(([, { children }]) => children.includes(kind));
+  return entry ? (entry[0] as ChildKind) : 'Service';
+}
+
 /** Any document of a child. */
 export type ChildDoc = { readonly [K in ChildKind]: Doc<K> }[ChildKind];
 

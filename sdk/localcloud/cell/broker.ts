@@ -118,7 +118,10 @@ async function live(state: State, ready: () => void): Promise<void> {
     await closed.promise;
   } finally {
     state.link = undefined;
-    await Promise.race([connection.close().catch(() => undefined), delay(1_000)]);
+    await Promise.race([
+      connection.close().catch(() => undefined),
+      delay(1_000, undefined, { ref: false }),
+    ]);
   }
 }
 

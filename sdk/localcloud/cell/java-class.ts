@@ -2,15 +2,15 @@
  * Translates a character class in square brackets from java.util.regex to JavaScript's `v` flag.
  * May import: java-source, java-properties.
  */
-import { type JavaSource, escapeOf, literal } from './java-source.ts';
+import { type JavaSource, escapeOf, range } from './java-source.ts';
 
 /** One member: a set in JavaScript's words, or a single code point that may begin a range. */
 type Member = { readonly set: string } | { readonly point: number };
 
-function readMember(source: JavaSource): Member {
+function readMember(source: JavaSource, fold: boolean): Member {
   if (source.peek() === '[') {
     source.next();
-    return { set: readClass(source) };
+    return { set: readClass(source, fold) };
   }
   if (source.peek() !== '\\') return { point: source.nextPoint() };
   source.next();
@@ -22,26 +22,30 @@ function rangeFollows(source: JavaSource): boolean {
   return source.peek() === '-' && source.peek(1) !== ']' && source.peek(1) !== '[';
 }
 
-function readItem(source: JavaSource): string {
-  const first = readMember(source);
+function readItem(source: JavaSource, fold: boolean): string {
+  const first = readMember(source, fold);
   if ('set' in first) return first.set;
-  if (!rangeFollows(source)) return literal(first.point);
+  if (!rangeFollows(source)) return range(first.point, first.point, fold);
   source.next();
-  const last = readMember(source);
+  const last = readMember(source, fold);
   if ('set' in last) throw source.refuse('a range that ends in a class');
   if (last.point < first.point) throw source.refuse('a range that runs backwards');
-  return `${literal(first.point)}-${literal(last.point)}`;
+  return range(first.point, last.point, fold);
 }
 
-function readQuoted(source: JavaSource): string {
+function readQuoted(source: JavaSource, fold: boolean): string {
   source.next(2);
-  return Array.from(source.takeUntil(String.raw`\E`), (char) =>
-    literal(char.codePointAt(0) ?? 0),
-  ).join('');
+  return Array.from(source.takeUntil(String.raw`\E`), (char) => {
+    const point = char.codePointAt(0) ?? 0;
+    return range(point, point, fold);
+  }).join('');
 }
 
-/** Read up to the closing bracket; the opening one has been taken. Intersection binds weakest. */
-export function readClass(source: JavaSource): string {
+/**
+ * Read up to the closing bracket; the opening one has been taken. Intersection binds weakest. `fold`
+ * ignores the case of letters, but not of `\p{…}`, as Java does up to version 17.
+ */
+export function readClass(source: JavaSource, fold: boolean): string {
   const negated = source.peek() === '^';
   if (negated) source.next();
   const operands: string[] = [];
@@ -55,8 +59,8 @@ export function readClass(source: JavaSource): string {
       operands.push(items);
       items = '';
       if (source.peek() === ']') break;
-    } else if (source.startsWith(String.raw`\Q`)) items += readQuoted(source);
-    else items += readItem(source);
+    } else if (source.startsWith(String.raw`\Q`)) items += readQuoted(source, fold);
+    else items += readItem(source, fold);
   }
   source.next();
   operands.push(items);

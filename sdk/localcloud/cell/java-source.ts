@@ -64,6 +64,29 @@ export function literal(point: number): string {
   return String.raw`\u{${point.toString(16)}}`;
 }
 
+const isLower = (point: number) => point >= 0x61 && point <= 0x7a;
+const isUpper = (point: number) => point >= 0x41 && point <= 0x5a;
+
+/**
+ * Members of a class for a range, and for its letters in the other case when `fold` is set: like Java,
+ * for ASCII only. (V8's own modifier groups, `(?i:…)`, leak the flag into what follows.)
+ */
+export function range(first: number, last: number, fold: boolean): string {
+  const own = first === last ? literal(first) : `${literal(first)}-${literal(last)}`;
+  if (!fold) return own;
+  const other = (low: number, high: number, shift: number) => {
+    const [from, to] = [Math.max(first, low), Math.min(last, high)];
+    return from > to ? '' : range(from + shift, to + shift, false);
+  };
+  return own + other(0x61, 0x7a, -32) + other(0x41, 0x5a, 32);
+}
+
+/** One character outside of classes, in both cases when `fold` is set. */
+export function character(point: number, fold: boolean): string {
+  const folds = fold && (isLower(point) || isUpper(point));
+  return folds ? `[${range(point, point, true)}]` : literal(point);
+}
+
 const CONTROL: Readonly<Record<string, number>> = { t: 9, n: 10, r: 13, f: 12, a: 7, e: 27 };
 
 function hexPoint(source: JavaSource, pattern: RegExp): number {

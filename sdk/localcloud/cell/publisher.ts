@@ -18,61 +18,66 @@ export interface Publisher {
   ): Promise<void>;
 }
 
+interface Line {
+  readonly channel: ConfirmChannel;
+  /** Told when the channel ends: with the error of the broker, or undefined when the connection went. */
+  readonly waiting: Set<(error: Error | undefined) => void>;
+}
+
+async function openLine(connection: ChannelModel, forget: () => void): Promise<Line> {
+  const channel = await connection.createConfirmChannel();
+  const line: Line = { channel, waiting: new Set() };
+  let failure: Error | undefined;
+  channel.on('error', (error: Error) => {
+    failure = error;
+  });
+  channel.on('close', () => {
+    forget();
+    for (const tell of line.waiting) tell(failure);
+  });
+  return line;
+}
+
+const refused = (exchange: string, error: Error) =>
+  new VcloudFault(
+    500,
+    `The message could not be published to the exchange '${exchange}': ${error.message}`,
+  );
+
 /**
  * A missing exchange shows itself by the end of the channel that published to it. So each exchange has
  * a channel of its own, and what waits for a confirm there fails together.
  */
 export function createPublisher(connection: ChannelModel): Publisher {
-  const channels = new Map<string, Promise<ConfirmChannel>>();
-  const failures = new WeakMap<ConfirmChannel, Error>();
+  const lines = new Map<string, Promise<Line>>();
 
-  const open = async (exchange: string): Promise<ConfirmChannel> => {
-    const channel = await connection.createConfirmChannel();
-    channel.on('error', (error: Error) => failures.set(channel, error));
-    channel.on('close', () => channels.delete(exchange));
-    return channel;
-  };
-
-  const channelFor = (exchange: string): Promise<ConfirmChannel> => {
-    const known = channels.get(exchange);
+  const lineTo = (exchange: string): Promise<Line> => {
+    const known = lines.get(exchange);
     if (known) return known;
-    const opening = open(exchange);
-    channels.set(exchange, opening);
-    opening.catch(() => channels.delete(exchange));
+    const opening = openLine(connection, () => lines.delete(exchange));
+    lines.set(exchange, opening);
+    opening.catch(() => lines.delete(exchange));
     return opening;
   };
 
   return {
-    async publish(to, body, properties) {
-      const channel = await channelFor(to.exchange).catch(() => undefined);
-      if (!channel) return;
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const refused = (error: Error) =>
-        reject(
-          new VcloudFault(
-            500,
-            `The message could not be published to the exchange '${to.exchange}': ${error.message}`,
-          ),
-        );
-      const ended = () => {
-        const failure = failures.get(channel);
-        if (failure) refused(failure);
-        else resolve();
-      };
-      channel.once('close', ended);
+    async publish({ exchange, routingKey }, body, properties) {
+      const line = await lineTo(exchange).catch(() => undefined);
+      if (!line) return;
+      const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+      line.waiting.add(resolve);
       try {
-        channel.publish(to.exchange, to.routingKey, body, properties, (error: unknown) => {
-          if (!error) resolve();
+        line.channel.publish(exchange, routingKey, body, properties, (error: unknown) => {
+          // An error here is the end of the channel, whose reason comes by the other way.
+          if (!error) resolve(undefined);
         });
-        await promise;
-      } catch (error) {
-        if (error instanceof VcloudFault) throw error;
-        // The channel closed between the two lines: its reason is known by now.
-        ended();
-        await promise;
-      } finally {
-        channel.off('close', ended);
+      } catch {
+        // The channel ended in this very moment: the next request opens another.
+        resolve(undefined);
       }
+      const failure = await promise;
+      line.waiting.delete(resolve);
+      if (failure) throw refused(exchange, failure);
     },
   };
 }

@@ -4,12 +4,10 @@
  */
 import type { Ns } from './element.ts';
 
-export type SimpleType = 'string' | 'boolean' | 'int' | 'long' | 'any';
-
 export interface ElementRule {
   readonly ns: Ns;
   readonly name: string;
-  /** A simple type or the name of a complex one. */
+  /** `string`, `boolean`, `int`, `long`, `any` (not checked), or the name of a complex type. */
   readonly type: string;
   readonly required: boolean;
   readonly many: boolean;

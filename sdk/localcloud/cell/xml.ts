@@ -12,6 +12,11 @@ const MAX_DEPTH = 40;
 /** The text is no document that the cell takes; the message says why. */
 export class XmlFault extends Error {}
 
+type Raw = Readonly<Record<string, unknown>>;
+
+const CDATA = '#cdata';
+const isText = (item: Raw) => Object.hasOwn(item, '#text') || Object.hasOwn(item, CDATA);
+
 const parser = new XMLParser({
   preserveOrder: true,
   ignoreAttributes: false,
@@ -21,11 +26,11 @@ const parser = new XMLParser({
   parseAttributeValue: false,
   processEntities: false,
   trimValues: false,
+  cdataPropName: CDATA,
   ignoreDeclaration: true,
   ignorePiTags: true,
 });
 
-type Raw = Readonly<Record<string, unknown>>;
 type Scope = ReadonlyMap<string, string>;
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -66,8 +71,13 @@ function resolve(qualified: string, scope: Scope): { ns: Ns; name: string } {
   return { ns: (known?.[0] as Ns | undefined) ?? 'other', name: qualified.slice(colon + 1) };
 }
 
-const textIn = (item: Raw) =>
-  typeof item['#text'] === 'string' ? decodeEntities(item['#text']) : '';
+/** Text with its entities decoded; a CDATA section holds none. */
+function textIn(item: Raw): string {
+  const text = item['#text'];
+  if (typeof text === 'string') return decodeEntities(text);
+  const section = item[CDATA] as readonly { readonly '#text'?: string }[] | undefined;
+  return section?.map((part) => part['#text'] ?? '').join('') ?? '';
+}
 
 function convert(raw: Raw, outer: Scope, depth: number): Element {
   if (depth > MAX_DEPTH) throw new XmlFault(`nested deeper than ${MAX_DEPTH} elements`);
@@ -81,10 +91,18 @@ function convert(raw: Raw, outer: Scope, depth: number): Element {
   );
   const content = raw[tag] as readonly Raw[];
   const children = content
-    .filter((item) => !Object.hasOwn(item, '#text'))
+    .filter((item) => !isText(item))
     .map((item) => convert(item, scope, depth + 1));
   const text = content.map((item) => textIn(item)).join('');
   return { ...resolve(tag, scope), attributes, children, text };
+}
+
+function parse(text: string): Raw[] {
+  try {
+    return parser.parse(text) as Raw[];
+  } catch (error) {
+    throw new XmlFault(`not readable: ${String(error)}`, { cause: error });
+  }
 }
 
 /** Parse one document; throws `XmlFault` for a DTD, an entity of its own, bad form or too much. */
@@ -95,7 +113,7 @@ export function readXml(text: string): Element {
   const valid = XMLValidator.validate(text);
   if (valid !== true)
     throw new XmlFault(`not well-formed: ${valid.err.msg} (line ${valid.err.line})`);
-  const roots = (parser.parse(text) as Raw[]).filter((item) => !Object.hasOwn(item, '#text'));
+  const roots = parse(text).filter((item) => !isText(item));
   const [root] = roots;
   if (!root || roots.length > 1) throw new XmlFault('not exactly one root element');
   return convert(root, new Map(), 1);

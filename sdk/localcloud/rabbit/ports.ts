@@ -13,7 +13,7 @@ const FIRST = 20_000;
 const LAST = 31_999;
 
 /** True when a listener on 127.0.0.1 can be opened on the port right now. */
-export async function isFree(port: number): Promise<boolean> {
+async function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const server = createServer();
   server.once('error', () => resolve(false));

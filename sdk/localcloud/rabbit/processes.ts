@@ -54,6 +54,16 @@ export function findProcesses(texts: readonly string[]): number[] {
   });
 }
 
+/** All processes below one, at this moment; none where there is no `/proc`. */
+export function descendantsOf(pid: number): number[] {
+  const parents = new Map(findProcesses([]).map((each) => [each, Number(statFields(each)?.[1])]));
+  const found = [pid];
+  // The list grows while it is walked: children follow their parents.
+  for (const parent of found)
+    for (const [child, its] of parents) if (its === parent) found.push(child);
+  return found.slice(1);
+}
+
 /** Send a signal; a process that is already gone is no error. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {

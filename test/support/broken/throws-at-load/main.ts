@@ -1,1 +1,3 @@
 throw new Error('broken on purpose');
+
+export default {};

@@ -3,7 +3,7 @@ import { definePlugin } from '#sdk';
 
 let calls = 0;
 
-const acts: Record<string, (request: Request) => Promise<unknown> | unknown> = {
+const acts: Record<string, (request: Request) => unknown> = {
   async echo(request) {
     return Response.json({
       method: request.method,

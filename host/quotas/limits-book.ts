@@ -1,0 +1,71 @@
+/**
+ * Which limits are in force for a plug-in and an org: the manifest's, within what the operator allows.
+ * May import: kernel.
+ */
+import { HostError } from '../kernel/errors.ts';
+import { LIMITS, defaultLimits, type LimitName, type Limits } from './limits.ts';
+
+export type SomeLimits = Readonly<Partial<Record<LimitName, number | undefined>>>;
+
+export interface OperatorLimits {
+  /** Highest values that manifests may ask for, in place of the built-in ceilings. */
+  readonly ceilings: SomeLimits;
+  /** By plug-in: replace what the manifest asks for. */
+  readonly plugins: Readonly<Record<string, SomeLimits>>;
+  /** By bare org id: the lower of this and the plug-in's limit counts. */
+  readonly orgs: Readonly<Record<string, SomeLimits>>;
+}
+
+export interface LimitsBook {
+  /** What a manifest asks for, with defaults; throws BUNDLE_INVALID naming the key and the allowed range. */
+  resolve(plugin: string, asked: SomeLimits): Limits;
+  /** The same object for the same plug-in limits and org, so that callers can compare by identity. */
+  forOrg(limits: Limits, orgUrn: string): Limits;
+}
+
+const NAMES = Object.keys(LIMITS) as LimitName[];
+
+export function createLimitsBook(operator: OperatorLimits): LimitsBook {
+  const lowered = new WeakMap<Limits, Map<string, Limits>>();
+
+  function lower(limits: Limits, orgId: string): Limits {
+    const own = operator.orgs[orgId] ?? {};
+    return Object.fromEntries(
+      NAMES.map((name) => [name, Math.min(limits[name], own[name] ?? Infinity)]),
+    ) as Limits;
+  }
+
+  return {
+    resolve(plugin, asked) {
+      for (const name of NAMES) checkRange(name, asked[name], operator.ceilings[name]);
+      const given = { ...defined(asked), ...defined(operator.plugins[plugin] ?? {}) };
+      return { ...defaultLimits(), ...given };
+    },
+    forOrg(limits, orgUrn) {
+      const orgId = orgUrn.slice(orgUrn.lastIndexOf(':') + 1);
+      if (!Object.hasOwn(operator.orgs, orgId)) return limits;
+      let known = lowered.get(limits);
+      if (!known) lowered.set(limits, (known = new Map()));
+      let result = known.get(orgId);
+      if (!result) known.set(orgId, (result = lower(limits, orgId)));
+      return result;
+    },
+  };
+}
+
+/** Manifests can not know what an operator allows: this is checked at install, not by the schema. */
+function checkRange(name: LimitName, value: number | undefined, ceiling: number | undefined): void {
+  if (value === undefined) return;
+  const { min, unit, ceiling: builtIn } = LIMITS[name];
+  const max = ceiling ?? builtIn;
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new HostError(
+      'BUNDLE_INVALID',
+      `plugin.json: limits.${name}: ${value} is not a whole number from ${min} to ${max} ${unit}`,
+    );
+}
+
+function defined(limits: SomeLimits): Partial<Record<LimitName, number>> {
+  const entries = Object.entries(limits).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<Record<LimitName, number>>;
+}

@@ -1,0 +1,70 @@
+/**
+ * Encrypts what is kept on disk: AES-256-GCM with a key that lies beside the store, for its owner only.
+ * May import: kernel.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+import { HostError, messageOf } from '../kernel/errors.ts';
+
+export interface Seal {
+  /** `about` is bound to the text: sealed bytes can not be moved to another place. */
+  seal(text: string, about: string): Uint8Array;
+  /** Null when the bytes were altered, moved, or sealed with another key. */
+  open(sealed: Uint8Array, about: string): string | null;
+}
+
+const NONCE = 12;
+const TAG = 16;
+
+export function createSeal(key: Uint8Array): Seal {
+  return {
+    seal(text, about) {
+      const nonce = randomBytes(NONCE);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(about));
+      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]);
+    },
+    open(sealed, about) {
+      try {
+        const bytes = Buffer.from(sealed);
+        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE))
+          .setAAD(Buffer.from(about))
+          .setAuthTag(bytes.subarray(NONCE, NONCE + TAG));
+        const body = bytes.subarray(NONCE + TAG);
+        return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8');
+      } catch {
+        return null;
+      }
+    },
+  };
+}
+
+/** Read the key file, or make it with mode 0600. Throws CONFIG_INVALID. */
+export function loadSeal(file: string): Seal {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const key = Buffer.from(readOrMake(file).trim(), 'base64');
+    if (key.length !== 32) throw new Error('it does not hold 32 bytes in base64');
+    return createSeal(key);
+  } catch (error) {
+    throw new HostError('CONFIG_INVALID', `stateDir: ${file}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function readOrMake(file: string): string {
+  try {
+    // `wx`: of two hosts that start at once, one makes it and the other reads it.
+    const descriptor = openSync(file, 'wx', 0o600);
+    const key = randomBytes(32).toString('base64');
+    writeSync(descriptor, key);
+    closeSync(descriptor);
+    return key;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return readFileSync(file, 'utf8');
+  }
+}

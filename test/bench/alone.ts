@@ -1,0 +1,159 @@
+/**
+ * What is measured without a broker: dispatch, cold starts, memory, many orgs, waiting handlers.
+ * May import: test/bench.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { median, percentile } from './figures.ts';
+import { type Inside, flood, openInside } from './inside.ts';
+import { cpuMsOf, pssMbOf } from './processes.ts';
+
+export interface Spent {
+  readonly rps: number;
+  /** CPU of this process (corridor, supervisor, and who calls) and of the runners, microseconds a call. */
+  readonly hostUs: number;
+  readonly runnersUs: number;
+}
+
+async function spend(ms: number, call: (turn: number) => Promise<unknown>): Promise<Spent> {
+  const from = cpuMsOf(process.pid);
+  const { calls, ms: took } = await flood(16, ms, call);
+  const to = cpuMsOf(process.pid);
+  return {
+    rps: (calls / took) * 1_000,
+    hostUs: ((to.root - from.root) * 1_000) / calls,
+    runnersUs: ((to.below - from.below) * 1_000) / calls,
+  };
+}
+
+const hello = (inside: Inside, org: number): Promise<number> =>
+  inside.call('hello', 'GET', '/api/hello?name=bench', org);
+
+/** The corridor with a transport in this process: no broker, no sockets but the runner's. */
+export async function dispatchAlone(ms: number): Promise<Spent> {
+  await using inside = await openInside();
+  await flood(16, ms / 2, () => hello(inside, 0));
+  return spend(ms, () => hello(inside, 0));
+}
+
+export interface Cold {
+  readonly p50: number;
+  readonly p99: number;
+  readonly samples: number;
+}
+
+/** First call of an org: in a runner that serves its plug-in already, and in one that stood ready without any. */
+export async function coldStarts(
+  warmSamples: number,
+  newSamples: number,
+): Promise<{ warm: Cold; fresh: Cold }> {
+  await using inside = await openInside();
+  // The first isolates make the code cache.
+  for (let org = 0; org < 3; org += 1) await timed(inside, { key: 'hello', org });
+  await delay(500);
+  const warm: number[] = [];
+  for (let org = 10; org < 10 + warmSamples; org += 1)
+    warm.push(await timed(inside, { key: 'hello', org }));
+  const fresh: number[] = [];
+  for (let sample = 0; sample < newSamples; sample += 1) {
+    await spareReady(inside);
+    const plugin = `fresh-${sample}`;
+    fresh.push(await timed(inside, { key: 'hello', org: 0, plugin }));
+    await inside.sandbox.retire(plugin, '1.0.0');
+  }
+  return { warm: coldOf(warm), fresh: coldOf(fresh) };
+}
+
+async function timed(
+  inside: Inside,
+  options: { key: string; org: number; plugin?: string },
+): Promise<number> {
+  const began = performance.now();
+  const outcome = await inside.invoke(options);
+  if (outcome.kind === 'failed') throw new Error(`${outcome.code}: ${outcome.message}`);
+  return performance.now() - began;
+}
+
+async function spareReady(inside: Inside): Promise<void> {
+  const isReady = (): boolean => inside.sandbox.status().runners.some((r) => r.state === 'spare');
+  while (!isReady()) await delay(10);
+  // The spare has just started: what it still does by itself is no part of the call.
+  await delay(100);
+}
+
+function coldOf(times: readonly number[]): Cold {
+  return { p50: median(times), p99: percentile(times, 0.99), samples: times.length };
+}
+
+export interface Memory {
+  /** Proportional share of a runner that stands ready; null where it may not be read. */
+  readonly runnerMb: number | null;
+  readonly isolateMb: number | null;
+}
+
+export async function memory(isolates: number): Promise<Memory> {
+  await using inside = await openInside();
+  await spareReady(inside);
+  const spare = inside.sandbox.status().runners.find(({ state }) => state === 'spare');
+  const runnerMb = pssMbOf(spare?.pid ?? 0);
+  let pid = 0;
+  const open = async (from: number, to: number): Promise<number | null> => {
+    for (let org = from; org < to; org += 1) {
+      const { usage } = await inside.invoke({ key: 'hello', org });
+      pid = usage?.pid ?? 0;
+    }
+    await delay(300);
+    return pssMbOf(pid);
+  };
+  const few = await open(0, 10);
+  const many = await open(10, 10 + isolates);
+  const isolateMb = few === null || many === null ? null : (many - few) / isolates;
+  return { runnerMb, isolateMb };
+}
+
+export interface ManyOrgs {
+  /** CPU per call in microseconds, by the number of orgs that are loaded and take turns. */
+  readonly us: Readonly<Record<number, number>>;
+}
+
+/**
+ * Every isolate has served `warmCalls` before, whatever the number of orgs: compiled code is per isolate, and what is
+ * asked is what it costs to have many, not what it costs to be new.
+ */
+export async function manyOrgs(counts: readonly number[], warmCalls: number, ms: number) {
+  const us: Record<number, number> = {};
+  for (const count of counts) {
+    await using inside = await openInside({ idleMs: 600_000, memoryBudgetMb: 16_384 });
+    const calls = count * warmCalls;
+    let turn = 0;
+    const next = () => inside.invoke({ key: 'hello', org: (turn += 1) % count });
+    const worker = async (): Promise<void> => {
+      while (turn < calls) await next();
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+    const { hostUs, runnersUs } = await spend(ms, next);
+    us[count] = hostUs + runnersUs;
+  }
+  return { us } satisfies ManyOrgs;
+}
+
+export interface Waiting {
+  /** Calls per 50 ms against 16: kept at 100 in flight, and 100 at once from nothing. */
+  readonly sustained: number;
+  readonly burst: number;
+}
+
+const WAIT_MS = 50;
+const QUOTA = 16;
+
+export async function waitingHandlers(ms: number): Promise<Waiting> {
+  await using inside = await openInside();
+  const call = () => inside.call('bench-wait', 'GET', '/api/bench/wait', 0);
+  const share = (calls: number, took: number) => (calls / took) * (WAIT_MS / QUOTA);
+  const began = performance.now();
+  const statuses = await Promise.all(Array.from({ length: 100 }, call));
+  const burst = share(100, performance.now() - began);
+  if (statuses.some((status) => status !== 200)) throw new Error(`waiting: ${statuses.join(' ')}`);
+  const { calls, ms: took } = await flood(100, ms, call);
+  return { sustained: share(calls, took), burst };
+}
