@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 
 import { HostError, messageOf } from './kernel/errors.ts';
+import { LIMITS, type LimitName } from './quotas/limits.ts';
 
 const ms = z.int().min(1).max(86_400_000);
 const url = (...schemes: string[]) =>
@@ -30,8 +31,6 @@ const amqp = z.strictObject({
   replyExchanges: z.array(z.string().min(1)).default([]),
   /** `array`: as documented; `object`: as VMware's own Python extension sends. */
   replyEnvelope: z.enum(['array', 'object']).default('array'),
-  /** Messages taken from the broker at once, over all services. */
-  prefetch: z.int().min(1).max(5_000).default(256),
   /** Names of vcx's own dead-letter exchange and queue. */
   deadLetter: z.string().min(1).default('vcx.dead'),
   caFile: z.string().optional(),
@@ -72,6 +71,37 @@ const sandbox = z.strictObject({
     .default([60_000, 64_999]),
 });
 
+/** Any of the limits, as whole numbers in their units. */
+const someLimits = z.strictObject(
+  Object.fromEntries(
+    Object.keys(LIMITS).map((name) => [name, z.int().min(1).optional()]),
+  ) as Record<LimitName, z.ZodOptional<z.ZodInt>>,
+);
+
+const quotas = z.strictObject({
+  /** Highest values that manifests may ask for, in place of the built-in ceilings. */
+  ceilings: someLimits.default({}),
+  /** By plug-in: replace what its manifest asks for. */
+  plugins: z.record(z.string(), someLimits).default({}),
+  /** By bare org id: the lower of this and the plug-in's limit counts. */
+  orgs: z.record(z.string(), someLimits).default({}),
+});
+
+const admission = z.strictObject({
+  /** Calls in work at once, over all orgs. */
+  slots: z.int().min(1).max(4_096).default(256),
+  /** Calls of one org in work at once. */
+  slotsPerOrg: z.int().min(1).max(4_096).default(64),
+  /** Calls of one org that may wait for a slot; over that it is answered 503. */
+  waitingPerOrg: z.int().min(1).max(10_000).default(512),
+  /** Calls that may wait, over all orgs; with the slots it makes the prefetch. */
+  waiting: z.int().min(1).max(50_000).default(2_048),
+  /** Bytes of the messages that wait. */
+  waitingBytes: z.int().min(1_048_576).default(67_108_864),
+  /** Turns in a round by bare org id; 1 for any other. */
+  weights: z.record(z.string(), z.int().min(1).max(100)).default({}),
+});
+
 const schema = z.strictObject({
   amqp: amqp.prefault({}),
   vcloud: vcloud.prefault({}),
@@ -82,6 +112,8 @@ const schema = z.strictObject({
     })
     .prefault({}),
   sandbox: sandbox.prefault({}),
+  quotas: quotas.prefault({}),
+  admission: admission.prefault({}),
   operator: z
     .strictObject({
       host: z.string().default('127.0.0.1'),

@@ -2,6 +2,8 @@
  * The composition root: opens every room in order, hands each what it needs, and closes them in reverse.
  * May import: everything below.
  */
+import { join } from 'node:path';
+
 import { buildPrelude } from '#sdk/guest';
 
 import type { Config } from './config.ts';
@@ -10,16 +12,23 @@ import { createRegistry } from './bindings/registry.ts';
 import { openBroker, type Broker } from './broker/broker.ts';
 import { loadCatalogue, type Catalogue, type PluginState } from './bundles/catalogue.ts';
 import { openRegistrar, type Registrar } from './bundles/registrar.ts';
+import { createDeadlineSignals } from './kernel/deadline-signals.ts';
 import { silentLog, type Log } from './kernel/log.ts';
 import { createMetrics, type Metrics } from './kernel/metrics.ts';
 import { openOperator, type HealthReport } from './operator/server.ts';
 import { loadToken } from './operator/token.ts';
 import { createCorridor, type Corridor } from './pipeline/corridor.ts';
+import { createLimitsBook } from './quotas/limits-book.ts';
+import { createMeter } from './quotas/meter.ts';
 import { openSandbox } from './sandbox/open.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import { openMemoryKv } from './storage/memory-kv.ts';
+import { loadSeal } from './storage/seal.ts';
+import { openDatabase } from './storage/sqlite.ts';
+import { openSqliteJournal } from './storage/sqlite-journal.ts';
+import { openSqliteKv } from './storage/sqlite-kv.ts';
 import { openVcloud, type VcloudClient } from './vcloud/client.ts';
-import { brokerOptions, sandboxOptions, vcloudOptions } from './wiring.ts';
+import { admissionOptions, brokerOptions, sandboxOptions, vcloudOptions } from './wiring.ts';
 
 export interface Host extends AsyncDisposable {
   readonly operatorUrl: string;
@@ -37,50 +46,41 @@ export async function openHost(config: Config, { log }: { log: Log }): Promise<H
   await using stack = new AsyncDisposableStack();
   const metrics = createMetrics({ process: true });
   const token = loadToken(config.stateDir);
-  const kv = stack.use(openMemoryKv());
-  const bindings = createRegistry([createKvBinding(kv)], { log, metrics });
-  const sandbox = stack.use(await openGuests(config, log, metrics));
+  const base = { config, log, metrics };
+  const store = openStore(stack, base);
+  const bindings = createRegistry([createKvBinding(store.kv)], base);
+  const sandbox = stack.use(await openGuests(base));
+  const limits = createLimitsBook(config.quotas);
   const catalogue = await loadCatalogue({
     folders: config.plugins.folders,
     bindings: bindings.names,
+    limits,
     sandbox,
     log,
   });
-  const broker = stack.use(await openBroker(brokerOptions(config, catalogue, { log, metrics })));
-  const vcloud = openVcloudIfConfigured(config, log, metrics);
+  const broker = stack.use(await openBroker(brokerOptions(config, catalogue, base)));
+  const vcloud = openVcloudIfConfigured(base);
   if (vcloud) stack.use(vcloud);
   const registrar = vcloud && stack.use(register(config, vcloud, { broker, catalogue, log }));
 
-  const replyExchanges = () => allowedReplyExchanges(config, registrar);
   const corridor = createCorridor({
+    ...corridorOptions(base, registrar),
     transport: broker,
-    sandbox,
-    bindings,
-    log,
-    metrics,
-    envelope: config.amqp.replyEnvelope,
-    parkMs: 5_000,
-    decode: {
-      maxMessageBytes: config.limits.messageBytes,
-      systemOrg: `urn:vcloud:org:${config.vcloud.systemOrgId}`,
-    },
-    deadlines: { extensionTimeoutMs: config.vcloud.extensionTimeoutMs, marginMs: 300 },
+    signals: stack.use(createDeadlineSignals()),
+    journal: store.journal,
+    meter: createMeter(),
     catalogue: () => catalogue,
-    rights: { rightsOf: (plugin) => registrar?.rightsOf(plugin) ?? null },
-    mayReplyTo: (exchange) => replyExchanges().includes(exchange),
+    bindings,
+    sandbox,
+    limits,
   });
-  stack.defer(() => drain(broker, corridor, { log, drainMs: config.drainMs }));
+  stack.defer(() => drain(broker, corridor, base));
   broker.consume((delivery) => corridor.accept(delivery));
 
   const rooms: Rooms = { broker, sandbox, catalogue, corridor, registrar };
   const health = () => healthOf(rooms);
-  const operator = await openOperator({
-    ...config.operator,
-    token,
-    metrics,
-    health,
-    status: () => statusOf(rooms),
-  });
+  const status = () => statusOf(rooms);
+  const operator = await openOperator({ ...config.operator, token, metrics, health, status });
   stack.use(operator);
 
   const opened = stack.move();
@@ -95,21 +95,41 @@ export async function openHost(config: Config, { log }: { log: Log }): Promise<H
 
 /** Load every plug-in as `openHost` would, and nothing else. */
 export async function checkPlugins(config: Config): Promise<readonly PluginState[]> {
-  const metrics = createMetrics();
+  const base = { config, log: silentLog, metrics: createMetrics() };
   await using kv = openMemoryKv();
-  const bindings = createRegistry([createKvBinding(kv)], { log: silentLog, metrics });
-  await using sandbox = await openGuests(config, silentLog, metrics);
-  const { folders } = config.plugins;
-  const options = { folders, bindings: bindings.names, sandbox, log: silentLog };
-  return (await loadCatalogue(options)).states;
+  const bindings = createRegistry([createKvBinding(kv)], base);
+  await using sandbox = await openGuests(base);
+  const catalogue = await loadCatalogue({
+    folders: config.plugins.folders,
+    bindings: bindings.names,
+    limits: createLimitsBook(config.quotas),
+    sandbox,
+    log: silentLog,
+  });
+  return catalogue.states;
 }
 
-async function openGuests(config: Config, log: Log, metrics: Metrics): Promise<Sandbox> {
+/** What nearly every room is given. */
+interface Base {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+function openStore(stack: AsyncDisposableStack, { config, log }: Base) {
+  const database = openDatabase(join(config.stateDir, 'vcx.sqlite'));
+  stack.defer(() => database.close());
+  const seal = loadSeal(join(config.stateDir, 'journal.key'));
+  const journal = stack.use(openSqliteJournal({ database, seal, log }));
+  return { journal, kv: stack.use(openSqliteKv(database)) };
+}
+
+async function openGuests({ config, log, metrics }: Base): Promise<Sandbox> {
   const prelude = await buildPrelude();
   return openSandbox({ ...sandboxOptions(config), prelude, log, metrics });
 }
 
-function openVcloudIfConfigured(config: Config, log: Log, metrics: Metrics): VcloudClient | null {
+function openVcloudIfConfigured({ config, log, metrics }: Base): VcloudClient | null {
   const options = vcloudOptions(config);
   if (!options) log.warn('vcloud.unset', { reason: 'no vcloud.url: rights can not be resolved' });
   return options && openVcloud({ ...options, log, metrics });
@@ -129,19 +149,35 @@ function register(
   });
 }
 
+/** Those options of the corridor that come from the configuration and from vCloud. */
+function corridorOptions({ config, log, metrics }: Base, registrar: Registrar | null) {
+  return {
+    log,
+    metrics,
+    envelope: config.amqp.replyEnvelope,
+    parkMs: 5_000,
+    decode: {
+      maxMessageBytes: config.limits.messageBytes,
+      systemOrg: `urn:vcloud:org:${config.vcloud.systemOrgId}`,
+    },
+    deadlines: { extensionTimeoutMs: config.vcloud.extensionTimeoutMs, marginMs: 300 },
+    admission: admissionOptions(config),
+    rights: { rightsOf: (plugin: string) => registrar?.rightsOf(plugin) ?? null },
+    authority: null,
+    mayReplyTo: (exchange: string) => allowedReplyExchanges(config, registrar).includes(exchange),
+  };
+}
+
 function allowedReplyExchanges(config: Config, registrar: Registrar | null): readonly string[] {
   if (config.amqp.replyExchanges.length > 0) return config.amqp.replyExchanges;
   return [registrar?.replyExchange() ?? DEFAULT_REPLY_EXCHANGE];
 }
 
-/** No new calls, then wait for those in flight; the rooms close afterwards. */
-async function drain(
-  broker: Broker,
-  corridor: Corridor,
-  { log, drainMs }: { log: Log; drainMs: number },
-): Promise<void> {
-  const signal = AbortSignal.timeout(drainMs);
+/** No new calls; what was not begun goes back to the broker, what is in flight is finished. Then the rooms close. */
+async function drain(broker: Broker, corridor: Corridor, { config, log }: Base): Promise<void> {
+  const signal = AbortSignal.timeout(config.drainMs);
   await broker.cancel();
+  corridor.close();
   await corridor.idle(signal);
   const { inFlight } = corridor.status();
   if (inFlight > 0) log.warn('host.drained.partly', { inFlight });

@@ -10,11 +10,12 @@ import type { Config } from './config.ts';
 import { HostError } from './kernel/errors.ts';
 import type { Log } from './kernel/log.ts';
 import type { Metrics } from './kernel/metrics.ts';
+import type { FairQueueOptions } from './pipeline/fair-queue.ts';
 import type { SandboxOptions } from './sandbox/options.ts';
 import type { VcloudCredentials, VcloudOptions } from './vcloud/options.ts';
 
 export function brokerOptions(
-  { amqp, vcloud }: Config,
+  { amqp, vcloud, admission, limits }: Config,
   catalogue: Catalogue,
   { log, metrics }: { log: Log; metrics: Metrics },
 ): BrokerOptions {
@@ -26,7 +27,9 @@ export function brokerOptions(
       exchange: manifest.vcloud.exchange,
       routingKey: manifest.vcloud.routingKey,
     })),
-    prefetch: amqp.prefetch,
+    // The backlog waits with us, where it is fair by org, and not in the broker's first-in first-out.
+    prefetch: admission.slots + admission.waiting,
+    maxMessageBytes: limits.messageBytes,
     queue: { messageTtlMs: vcloud.extensionTimeoutMs },
     deadLetter: { exchange: amqp.deadLetter, queue: amqp.deadLetter },
     tls: {
@@ -46,6 +49,11 @@ export function brokerOptions(
 function fromPasswordFile(url: string, file: string): Credentials {
   const username = decodeURIComponent(URL.parse(url)?.username || 'guest');
   return { username, password: readSecret('amqp.passwordFile', file) };
+}
+
+export function admissionOptions({ admission }: Config): FairQueueOptions {
+  const { weights, ...caps } = admission;
+  return { ...caps, weightOf: (org) => weights[org.slice(org.lastIndexOf(':') + 1)] ?? 1 };
 }
 
 export function sandboxOptions({ sandbox }: Config): Omit<SandboxOptions, 'prelude'> {

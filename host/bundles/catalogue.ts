@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { HostError, messageOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
+import type { LimitsBook } from '../quotas/limits-book.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { loadFolder, type LoadedPlugin } from './folder.ts';
 import { createRouteTable, type RouteMatch } from './routes.ts';
@@ -35,6 +36,7 @@ export interface CatalogueOptions {
   /** Folders that hold one plug-in folder each below them. */
   readonly folders: readonly string[];
   readonly bindings: readonly string[];
+  readonly limits: LimitsBook;
   /** Without it bundles are validated and built, but not run. */
   readonly sandbox: Sandbox | null;
   readonly log: Log;
@@ -69,7 +71,7 @@ export async function loadCatalogue(options: CatalogueOptions): Promise<Catalogu
 }
 
 async function loadOne(folder: string, options: CatalogueOptions): Promise<LivePlugin> {
-  const plugin = await loadFolder(folder, options.bindings);
+  const plugin = await loadFolder(folder, options);
   const match = createRouteTable([{ target: null, routes: plugin.manifest.routes }]);
   if (options.sandbox) {
     const handlers = await options.sandbox.probe(plugin.guest);

@@ -8,7 +8,8 @@ import { join, relative, resolve, sep } from 'node:path';
 import { bundlePlugin } from '#sdk/guest';
 
 import { HostError, messageOf } from '../kernel/errors.ts';
-import { defaultLimits, type Limits } from '../quotas/limits.ts';
+import type { Limits } from '../quotas/limits.ts';
+import type { LimitsBook } from '../quotas/limits-book.ts';
 import type { GuestBundle } from '../sandbox/sandbox.ts';
 import { parseManifest, type Manifest } from './manifest.ts';
 
@@ -20,7 +21,7 @@ export interface LoadedPlugin {
 /** Throws BUNDLE_INVALID with the reason; touches nothing else. */
 export async function loadFolder(
   folder: string,
-  bindings: readonly string[],
+  { bindings, limits }: { bindings: readonly string[]; limits: LimitsBook },
 ): Promise<LoadedPlugin> {
   const manifest = parseManifest(await readJson(join(folder, 'plugin.json')));
   const unknown = manifest.bindings.find((name) => !bindings.includes(name));
@@ -33,19 +34,24 @@ export async function loadFolder(
   if (relative(folder, entry).startsWith(`..${sep}`))
     throw new HostError('BUNDLE_INVALID', 'plugin.json: main: leaves the folder of the plug-in');
   await access(entry).catch((error: unknown) => {
-    throw new HostError('BUNDLE_INVALID', `${manifest.main}: there is no such file`, { cause: error });
+    throw new HostError('BUNDLE_INVALID', `${manifest.main}: there is no such file`, {
+      cause: error,
+    });
   });
   const built = await bundlePlugin(entry).catch((error: unknown) => {
     throw new HostError('BUNDLE_INVALID', `${manifest.main}: ${messageOf(error)}`, {
       cause: error,
     });
   });
-  return { manifest, guest: guestBundle(manifest, built) };
+  const resolved = limits.resolve(manifest.name, manifest.limits);
+  return { manifest, guest: guestBundle(manifest, built, resolved) };
 }
 
-function guestBundle(manifest: Manifest, built: { source: string; digest: string }): GuestBundle {
-  const given = Object.entries(manifest.limits).filter(([, value]) => value !== undefined);
-  const limits: Limits = { ...defaultLimits(), ...(Object.fromEntries(given) as Partial<Limits>) };
+function guestBundle(
+  manifest: Manifest,
+  built: { source: string; digest: string },
+  limits: Limits,
+): GuestBundle {
   return {
     plugin: manifest.name,
     version: manifest.version,

@@ -6,46 +6,12 @@ import { z } from 'zod';
 
 import { HostError } from '../kernel/errors.ts';
 import { LIMITS, type LimitName } from '../quotas/limits.ts';
+import { authorizationCheckSchema, vcloudSchema } from './manifest-vcloud.ts';
 
 const name = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63');
 const version = z.string().regex(/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/, 'a version such as 1.2.0');
-
-const right = z.strictObject({
-  name: z.string().min(1).max(128),
-  category: z.string().min(1).max(128).optional(),
-  description: z.string().max(256).optional(),
-  bundleKey: z.string().max(128).optional(),
-});
-
-const apiFilter = z.strictObject({
-  /** `java.util.regex` pattern that must match the whole path. */
-  urlPattern: z.string().min(1).max(1_024),
-});
-
-const serviceLink = z.strictObject({
-  rel: z.string().min(1).max(255),
-  linkHref: z.string().min(1).max(255),
-  mimeType: z.string().min(1).max(255),
-  resourceType: z.string().min(1).max(255),
-  resourceId: z.string().max(255).optional(),
-});
-
-const vcloud = z.strictObject({
-  /** Name of the service record. */
-  name: z.string().min(1).max(128),
-  /** Unique over all services of the cloud. */
-  namespace: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,127}$/),
-  exchange: z.string().min(1).max(255),
-  routingKey: z.string().min(1).max(255),
-  priority: z.int().min(0).max(100).default(50),
-  vendor: z.string().max(128).optional(),
-  authorizationEnabled: z.boolean().default(false),
-  apiFilters: z.array(apiFilter).min(1),
-  serviceLinks: z.array(serviceLink).default([]),
-  rights: z.array(right).default([]),
-});
 
 const route = z.strictObject({
   method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', '*']),
@@ -55,21 +21,27 @@ const route = z.strictObject({
   rights: z.array(z.string()).default([]),
   /** Whether the handler may be run a second time after a crash. GET and HEAD always may. */
   idempotent: z.boolean().optional(),
+  /** Asks vCloud's `authorizationcheck` too. @default that of the plug-in */
+  authorizationCheck: authorizationCheckSchema.optional(),
 });
 
-function limit(key: LimitName) {
-  const { min, ceiling, unit } = LIMITS[key];
-  return z
-    .int(`a whole number of ${unit}`)
-    .min(min, `${min} to ${ceiling} ${unit}`)
-    .max(ceiling, `${min} to ${ceiling} ${unit}`)
-    .optional();
-}
+/** `GET /api/admin/vdc/{id}`: `{org}` is the calling org, `{id}` must belong to it, `{any}` may be anybody's. */
+const vcloudPath = z
+  .string()
+  .max(512)
+  .regex(
+    /^(?:GET|POST|PUT|DELETE) \/(?:api|cloudapi)(?:\/(?:[A-Za-z0-9._:-]+|[A-Za-z0-9._:-]*\{(?:org|id|any)\}))+$/,
+    'a method and a path such as "GET /api/admin/vdc/{id}"; parameters are {org}, {id} and {any}',
+  );
 
+/** What range is allowed the operator decides: `quotas/limits-book.ts` checks it at install. */
 const limits = z.strictObject(
   Object.fromEntries(
-    (Object.keys(LIMITS) as LimitName[]).map((key) => [key, limit(key)]),
-  ) as Record<LimitName, ReturnType<typeof limit>>,
+    (Object.keys(LIMITS) as LimitName[]).map((key) => [
+      key,
+      z.number(`a whole number of ${LIMITS[key].unit}`).optional(),
+    ]),
+  ) as Record<LimitName, z.ZodOptional<z.ZodNumber>>,
 );
 
 export const manifestSchema = z
@@ -83,13 +55,23 @@ export const manifestSchema = z
       .string()
       .regex(/^[A-Za-z0-9._/-]+$/)
       .default('main.ts'),
-    vcloud,
-    routes: z.array(route).min(1),
+    vcloud: vcloudSchema,
+    routes: z.array(route).default([]),
+    /** For the routes that do not say. `authorizationcheck` answers by resource classes and ACL rules. */
+    authorizationCheck: authorizationCheckSchema.default('never'),
+    /** What `env.vcloud` wants beyond the objects of the calling org; each needs the operator's approval. */
+    vcloudPaths: z.array(vcloudPath).max(100).default([]),
     bindings: z.array(z.string()).default([]),
     limits: limits.default({}),
     isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
   })
   .superRefine((manifest, context) => {
+    if (manifest.routes.length === 0 && manifest.vcloud.apiFilters.some((f) => 'urlPattern' in f))
+      context.addIssue({
+        code: 'custom',
+        path: ['routes'],
+        message: 'a filter on paths needs one route at least',
+      });
     const known = new Set(manifest.vcloud.rights.map((entry) => entry.name));
     for (const [index, entry] of manifest.routes.entries())
       for (const wanted of entry.rights)

@@ -67,7 +67,8 @@ export function openRegistrar(options: RegistrarOptions): Registrar {
         return;
       } catch (error) {
         const reason = messageOf(error);
-        if (reason !== problem && !stopped.signal.aborted) log.warn('registration.waits', { reason });
+        if (reason !== problem && !stopped.signal.aborted)
+          log.warn('registration.waits', { reason });
         problem = reason;
         await pause(backoffMs(attempt, { firstMs: 200, maxMs: 10_000 }), stopped.signal);
       }

@@ -65,6 +65,18 @@ export const CODES = {
   // admit
   OVERLOADED: host(503, 'All slots and the waiting room are full; retry after the time given.'),
   DRAINING: host(503, 'The host is shutting down; another host or a retry will serve the call.'),
+  DUPLICATE_ID: peer(
+    409,
+    'The id of the message was used before by another caller or for another request.',
+  ),
+  OUTCOME_UNKNOWN: host(
+    502,
+    'A host died while the call may have run, and it must not run twice: ask for its result.',
+  ),
+  JOURNAL_UNAVAILABLE: host(
+    503,
+    'The journal can not be written, so a call that must not run twice was not begun.',
+  ),
   // route
   ROUTE_NOT_FOUND: caller(404, 'No installed plug-in serves this path.'),
   METHOD_NOT_ALLOWED: caller(405, 'The path exists, but not with this method.'),
@@ -77,6 +89,14 @@ export const CODES = {
   RIGHTS_UNRESOLVED: operator(
     503,
     'The rights of the route are not resolved to URNs yet; vCloud has not been reached.',
+  ),
+  AUTHORIZATION_DENIED: caller(
+    403,
+    'vCloud itself said no: the rules of the service do not allow this user this call.',
+  ),
+  AUTHORIZATION_UNAVAILABLE: operator(
+    503,
+    'vCloud could not be asked whether the call is allowed, and it is not let through unasked.',
   ),
   // dispatch
   PLUGIN_THREW: plugin(500, 'The handler threw or its promise was rejected.'),
@@ -121,6 +141,16 @@ export const CODES = {
     400,
     'A host service was called with an argument of the wrong type or size.',
   ),
+  VCLOUD_OUT_OF_SCOPE: plugin(
+    403,
+    "A plug-in asked vCloud for something that is not provably the calling org's, or whose path the operator did not approve.",
+  ),
+  VCLOUD_RATE_EXCEEDED: plugin(
+    429,
+    'The plug-in sent vCloud more requests than `vcloud.requestsPerSecond` and its burst allow.',
+  ),
+  VCLOUD_ANSWER_TOO_LARGE: plugin(502, "vCloud's answer is larger than a plug-in may receive."),
+  TASK_OVER: plugin(409, 'The task is over, unknown, or belongs to another call.'),
   // set-up and surroundings
   CONFIG_INVALID: operator(
     500,

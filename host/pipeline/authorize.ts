@@ -12,13 +12,37 @@ export interface RightsDirectory {
   rightsOf(plugin: string): ReadonlyMap<string, string> | null;
 }
 
+/** vCloud's own word on a call, where the manifest asks for it. */
+export interface AuthorizationAuthority {
+  /** Null when the call may go on. Fails closed: what can't be asked is refused. */
+  ask(call: Call, routed: Routed, deadline: number): Promise<Refusal | null>;
+}
+
+export interface AuthorizeRooms {
+  readonly rights: RightsDirectory;
+  /** Null when no vCloud is configured: then routes that ask for it are refused by the registrar's absence. */
+  readonly authority: AuthorizationAuthority | null;
+}
+
 export interface Authorized {
   /** Names of the plug-in's rights that the caller holds. */
   readonly held: readonly string[];
 }
 
-/** The rights list: the route names rights, the caller's list must hold all of them. */
-export function authorizeCall(
+/** First the rights list, which costs nothing; then the authority. System administrators follow the same path. */
+export async function authorizeCall(
+  { rights, authority }: AuthorizeRooms,
+  call: Call,
+  routed: Routed,
+  deadline: number,
+): Promise<Authorized | Refusal> {
+  const listed = checkRights(rights, call, routed);
+  if ('code' in listed || !authority) return listed;
+  return (await authority.ask(call, routed, deadline)) ?? listed;
+}
+
+/** The route names rights, the caller's list must hold all of them. */
+function checkRights(
   directory: RightsDirectory,
   call: Call,
   { plugin, route }: Routed,

@@ -1,46 +1,60 @@
 /**
  * The corridor: every delivery passes these stages, in this order, exactly once.
- * May import: kernel, message, quotas, sandbox, bindings, bundles.
+ * May import: kernel, message, quotas, storage, sandbox, bindings, bundles.
  */
 import { CODES, messageOf } from '../kernel/errors.ts';
 import { systemClock, type Clock } from '../kernel/time.ts';
-import type { Catalogue } from '../bundles/catalogue.ts';
 import type { Call } from '../message/call.ts';
 import { decodeDelivery, type DecodeOptions } from '../message/decode.ts';
 import type { Delivery } from '../message/delivery.ts';
 import type { ReplyMessage } from '../message/encode.ts';
-import { authorizeCall, type RightsDirectory } from './authorize.ts';
+import { answerCall, refused, type Answered, type AnswerRooms } from './answer.ts';
 import { createDeadlines, type DeadlineOptions } from './deadline.ts';
-import { checkReply, dispatchCall, type DispatchRooms } from './dispatch.ts';
-import { refusalReply, refuse, type Refusal } from './refusal.ts';
+import { createFairQueue, type Entry, type FairQueueOptions } from './fair-queue.ts';
+import { createRecall, identityOf, type CallIdentity, type RecallOptions } from './recall.ts';
+import { refusalReply, refuse } from './refusal.ts';
 import { parkDelivery, sendReply, type ReplyRooms } from './reply.ts';
-import { routeCall } from './route.ts';
 
-export interface CorridorOptions extends DispatchRooms, ReplyRooms {
+export interface CorridorOptions extends AnswerRooms, ReplyRooms {
   readonly decode: DecodeOptions;
   readonly deadlines: DeadlineOptions;
-  /** The plug-ins that are live right now; asked anew for every call. */
-  readonly catalogue: () => Catalogue;
-  readonly rights: RightsDirectory;
+  readonly admission?: FairQueueOptions;
+  readonly recall?: RecallOptions;
   /** Exchanges that replies may go to. */
   readonly mayReplyTo: (exchange: string) => boolean;
   readonly clock?: Clock;
 }
 
+export interface CorridorStatus {
+  /** Deliveries taken and not settled. */
+  readonly inFlight: number;
+  readonly working: number;
+  readonly waiting: number;
+  readonly waitingBytes: number;
+  readonly clockSkewMs: number | null;
+}
+
 export interface Corridor {
   /** Take one delivery through; never throws. */
   accept(delivery: Delivery): void;
+  /** From now on nothing begins: what waits and what still comes goes back to the broker. */
+  close(): void;
   /** Resolves when nothing is in flight any more, or when the signal fires. */
   idle(signal: AbortSignal): Promise<void>;
-  status(): { readonly inFlight: number; readonly clockSkewMs: number | null };
+  status(): CorridorStatus;
 }
 
+/** Work below this is not begun: it could not be answered in time. */
+const LEAST_MS = 20;
+
 export function createCorridor(options: CorridorOptions): Corridor {
-  const { log, metrics } = options;
   const clock = options.clock ?? systemClock;
   const deadlines = createDeadlines(options.deadlines);
+  const recall = createRecall(options.recall);
+  const queue = createFairQueue(options.admission);
   const inFlight = new Set<Promise<void>>();
 
+  /** decode, admit, (route, authorize, dispatch, encode), reply, settle. */
   async function pass(delivery: Delivery): Promise<void> {
     const decoded = decodeDelivery(delivery, options.decode);
     if (decoded.kind === 'unanswerable')
@@ -48,112 +62,131 @@ export function createCorridor(options: CorridorOptions): Corridor {
     const { address } = decoded.kind === 'call' ? decoded.call : decoded;
     if (!options.mayReplyTo(address.exchange))
       return parkDelivery(options, delivery, 'REPLY_TARGET_REFUSED', address.exchange);
-    if (decoded.kind === 'refused') {
-      const reply = refusalReply(decoded.id, decoded.accept, decoded.refusal);
-      metrics.count('vcx_refusals_total', { code: decoded.refusal.code });
-      const { at: deadline } = deadlines.of({ ...delivery, replyBy: null }, clock.now());
-      await sendReply(options, delivery, { address, reply, deadline });
-      return;
+
+    const replyBy = decoded.kind === 'call' ? decoded.call.replyBy : null;
+    const { at: deadline, late } = deadlines.of({ ...delivery, replyBy }, clock.now());
+    if (late) return dropLate(options, delivery);
+    const reply =
+      decoded.kind === 'call'
+        ? await admit(delivery, decoded.call, deadline)
+        : refusalReply(decoded.id, decoded.accept, counted(decoded.refusal));
+    if (!reply) return delivery.requeue();
+    await sendReply(options, delivery, { address, reply, deadline });
+  }
+
+  /** A duplicate gets the reply of the first; the others wait for a slot. Null: it was not begun. */
+  async function admit(
+    delivery: Delivery,
+    call: Call,
+    deadline: number,
+  ): Promise<ReplyMessage | null> {
+    const identity = identityOf(call);
+    const seen = recall.enter(identity);
+    if (seen.kind === 'first') {
+      const reply = await work(delivery, call, { identity, deadline });
+      seen.settle(reply);
+      return reply;
     }
-    const { call } = decoded;
-    const deadline = deadlines.of(call, clock.now());
-    if (deadline.late) return dropLate(delivery, call);
-    const reply = await answer(call, deadline.at).catch((error: unknown) => defect(call, error));
-    await sendReply(options, delivery, { address, reply, deadline: deadline.at });
+    options.metrics.count('vcx_duplicates_total', { kind: seen.kind });
+    if (seen.kind === 'again') return seen.reply;
+    return record(options, call, refused('', call, refuse('DUPLICATE_ID', 'this id is taken')));
   }
 
-  /** A defect of ours: said out loud, and nobody is left guessing. */
-  function defect(call: Call, error: unknown): ReplyMessage {
-    metrics.count('vcx_defects_total');
-    log.error('corridor.defect', { code: 'INTERNAL', error: messageOf(error) });
-    return refusalReply(call.id, call.accept, refuse('INTERNAL', 'vcx failed; see its log'));
-  }
-
-  async function answer(call: Call, deadline: number): Promise<ReplyMessage> {
-    const started = performance.now();
-    const result = await handle(call, deadline);
-    const ms = performance.now() - started;
-    const { plugin, reply, refusal } = result;
-    metrics.count('vcx_calls_total', { plugin, status: String(reply.status) });
-    metrics.observeMs('vcx_call_ms', ms, { plugin });
-    if (refusal) recordRefusal(call, plugin, refusal);
-    return reply;
-  }
-
-  /** admit is the transport's prefetch so far; then route, authorize, dispatch, encode. */
-  async function handle(call: Call, deadline: number) {
-    if (call.kind === 'response') return { plugin: '', reply: unchanged(call), refusal: null };
-    const no = (plugin: string, refusal: Refusal) => ({
-      plugin,
-      refusal,
-      reply: refusalReply(call.id, call.accept, refusal),
-    });
-    const routed = routeCall(options.catalogue(), call);
-    if ('code' in routed) return no('', routed);
-    const { guest } = routed.plugin;
-    if (call.bodyBytes > guest.limits.requestBytes)
-      return no(
-        guest.plugin,
-        refuse('REQUEST_TOO_LARGE', `${guest.limits.requestBytes} bytes at most`),
-      );
-    const authorized = authorizeCall(options.rights, call, routed);
-    if ('code' in authorized) return no(guest.plugin, authorized);
-    const work = { ...routed, ...authorized, call, deadline };
-    const reply = checkReply(work, await dispatchCall(options, work));
-    return 'code' in reply
-      ? no(guest.plugin, reply)
-      : { plugin: guest.plugin, reply, refusal: null };
-  }
-
-  function recordRefusal(call: Call, plugin: string, { code, message }: Refusal): void {
-    metrics.count('vcx_refusals_total', { code });
-    const { blame } = CODES[code];
-    const level = blame === 'caller' ? 'debug' : 'warn';
+  async function work(
+    delivery: Delivery,
+    call: Call,
+    about: { identity: CallIdentity; deadline: number },
+  ): Promise<ReplyMessage | null> {
     const { org } = call.identity;
-    log[level]('call.refused', {
-      code,
-      blame,
-      plugin,
-      org,
-      callId: call.id.slice(0, 100),
-      message,
+    const entry = await new Promise<Entry>((enter) => {
+      queue.ask(org, delivery.body.byteLength, enter);
     });
+    if (entry === 'flushed') return null;
+    if (entry === 'refused')
+      return record(
+        options,
+        call,
+        refused('', call, refuse('OVERLOADED', 'the org is over its share')),
+      );
+    try {
+      const late = performance.now() > about.deadline - LEAST_MS;
+      const answered = late
+        ? refused('', call, refuse('OVERLOADED', 'it waited too long for a slot'))
+        : await answerCall(options, call, about);
+      return record(options, call, answered);
+    } catch (error) {
+      return defect(options, call, error);
+    } finally {
+      queue.leave(org);
+    }
   }
 
-  function dropLate(delivery: Delivery, call: Call): void {
-    metrics.count('vcx_late_total');
-    log.warn('call.late', { code: 'DEADLINE_PASSED', callId: call.id.slice(0, 100) });
-    delivery.ack();
+  function counted<T extends { code: string }>(refusal: T): T {
+    options.metrics.count('vcx_refusals_total', { code: refusal.code });
+    return refusal;
   }
 
   return {
-    accept(delivery) {
-      const work = pass(delivery)
-        .catch((error: unknown) => {
-          // Outside of answering: the message must not wedge the queue.
-          log.error('corridor.defect', { code: 'INTERNAL', error: messageOf(error) });
-          metrics.count('vcx_defects_total');
-          delivery.ack();
-        })
-        .finally(() => inFlight.delete(work));
-      inFlight.add(work);
-    },
-    async idle(signal) {
-      const aborted = new Promise<void>((done) => {
-        signal.addEventListener('abort', () => done(), { once: true });
-      });
-      while (inFlight.size > 0 && !signal.aborted) await Promise.race([...inFlight, aborted]);
-    },
-    status: () => ({ inFlight: inFlight.size, clockSkewMs: deadlines.skewMs() }),
+    accept: (delivery) => track(options, inFlight, delivery, pass(delivery)),
+    close: () => queue.flush(),
+    idle: (signal) => untilEmpty(inFlight, signal),
+    status: () => ({
+      inFlight: inFlight.size,
+      ...queue.status(),
+      clockSkewMs: deadlines.skewMs(),
+    }),
   };
 }
 
-/** vCloud's own response goes back as it came: nothing here filters responses yet. */
-function unchanged(call: Call): ReplyMessage {
-  return {
-    id: call.id,
-    status: call.statusCode,
-    headers: Object.fromEntries(call.headers),
-    body: call.body ?? '',
-  };
+/** Metrics and the log line of one answered call. */
+function record(options: CorridorOptions, call: Call, answered: Answered): ReplyMessage {
+  const { plugin, reply, refusal } = answered;
+  const { metrics, log } = options;
+  metrics.count('vcx_calls_total', { plugin, status: String(reply.status) });
+  metrics.observeMs('vcx_call_ms', performance.now() - call.arrivedAt, { plugin });
+  if (!refusal) return reply;
+  const { code, message } = refusal;
+  metrics.count('vcx_refusals_total', { code });
+  const { blame } = CODES[code];
+  const { org } = call.identity;
+  const level = blame === 'caller' ? 'debug' : 'warn';
+  log[level]('call.refused', { code, blame, plugin, org, callId: call.id.slice(0, 100), message });
+  return reply;
+}
+
+function dropLate({ metrics, log }: CorridorOptions, delivery: Delivery): void {
+  metrics.count('vcx_late_total');
+  log.warn('call.late', { code: 'DEADLINE_PASSED' });
+  delivery.ack();
+}
+
+/** A defect of ours: said out loud, and nobody is left guessing. */
+function defect({ metrics, log }: CorridorOptions, call: Call, error: unknown): ReplyMessage {
+  metrics.count('vcx_defects_total');
+  log.error('corridor.defect', { code: 'INTERNAL', error: messageOf(error) });
+  return refusalReply(call.id, call.accept, refuse('INTERNAL', 'vcx failed; see its log'));
+}
+
+/** Keep it among those in flight; what escapes every stage must not wedge the queue. */
+function track(
+  { metrics, log }: CorridorOptions,
+  inFlight: Set<Promise<void>>,
+  delivery: Delivery,
+  passing: Promise<void>,
+): void {
+  const work = passing
+    .catch((error: unknown) => {
+      metrics.count('vcx_defects_total');
+      log.error('corridor.defect', { code: 'INTERNAL', error: messageOf(error) });
+      delivery.ack();
+    })
+    .finally(() => inFlight.delete(work));
+  inFlight.add(work);
+}
+
+async function untilEmpty(inFlight: Set<Promise<void>>, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<void>((done) => {
+    signal.addEventListener('abort', () => done(), { once: true });
+  });
+  while (inFlight.size > 0 && !signal.aborted) await Promise.race([...inFlight, aborted]);
 }

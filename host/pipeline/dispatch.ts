@@ -8,6 +8,7 @@ import type { Call } from '../message/call.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import { replyHeaders } from '../message/headers.ts';
 import type { BindingRegistry } from '../bindings/registry.ts';
+import type { Limits } from '../quotas/limits.ts';
 import type { Outcome, Sandbox } from '../sandbox/sandbox.ts';
 import type { Authorized } from './authorize.ts';
 import { refuse, type Refusal } from './refusal.ts';
@@ -23,14 +24,22 @@ export interface Work extends Routed, Authorized {
   readonly call: Call;
   /** Monotonic ms. */
   readonly deadline: number;
+  /** In force for this plug-in and org. */
+  readonly limits: Limits;
+  /** The org is over its CPU time: run at a lower priority. */
+  readonly slow: boolean;
 }
 
 /** Methods that may be run a second time after a crash (RFC 9110, 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+export function isIdempotent({ call, route }: Pick<Work, 'call' | 'route'>): boolean {
+  return route.idempotent ?? SAFE.has(call.method);
+}
+
 /** Never throws; settles before the deadline plus the sandbox's grace. */
 export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome> {
-  const { call, plugin, route, deadline } = work;
+  const { call, plugin, deadline } = work;
   const { guest } = plugin;
   const { org, user } = call.identity;
   const grant = { plugin: guest.plugin, version: guest.version, org, user, callId: call.id };
@@ -41,7 +50,9 @@ export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome>
     handler: 'fetch',
     payload: guestRequest(work),
     deadline,
-    idempotent: route.idempotent ?? SAFE.has(call.method),
+    idempotent: isIdempotent(work),
+    limits: work.limits,
+    slow: work.slow,
     hostCall: (binding, method, argsJson, signal) =>
       rooms.bindings.serve(guest.bindings, grant, { binding, method, argsJson }, signal),
     log: (level, text) => rooms.log[level]('plugin.log', { plugin: guest.plugin, org, text }),
@@ -81,7 +92,7 @@ export function checkReply(work: Work, outcome: Outcome): ReplyMessage | Refusal
   }
 }
 
-function readReply({ call, plugin }: Work, value: unknown): ReplyMessage {
+function readReply({ call, limits }: Work, value: unknown): ReplyMessage {
   const reply = (typeof value === 'object' && value !== null ? value : {}) as Record<
     string,
     unknown
@@ -91,7 +102,7 @@ function readReply({ call, plugin }: Work, value: unknown): ReplyMessage {
     throw new HostError('RESPONSE_INVALID', 'the status is not between 200 and 599');
   if (typeof body !== 'string' || body.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(body))
     throw new HostError('RESPONSE_INVALID', 'the body is not base64');
-  const { responseBytes } = plugin.guest.limits;
+  const { responseBytes } = limits;
   if ((body.length / 4) * 3 > responseBytes + 2)
     throw new HostError('RESPONSE_TOO_LARGE', `more than ${responseBytes} bytes`);
   if (!Array.isArray(headers) || headers.length > 100 || !headers.every(isPair))

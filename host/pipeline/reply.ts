@@ -2,6 +2,7 @@
  * Stages reply and settle: publish, wait for the broker's confirm, then take the request off the queue.
  * May import: kernel, message.
  */
+import type { DeadlineSignals } from '../kernel/deadline-signals.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { backoffMs, pause } from '../kernel/time.ts';
@@ -16,6 +17,7 @@ export interface ReplyRooms {
   readonly envelope: ReplyEnvelope;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly signals: DeadlineSignals;
   /** Longest time that parking may take in ms. */
   readonly parkMs: number;
 }
@@ -29,11 +31,12 @@ export async function sendReply(
   const body = encodeReply(reply, rooms.envelope);
   const out = { ...address, body };
   // A refusal made at the very deadline still deserves one honest try.
-  const signal = AbortSignal.timeout(Math.ceil(Math.max(250, deadline - performance.now())));
+  const { signal, release } = rooms.signals.at(Math.max(performance.now() + 250, deadline));
   let why = '';
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     const outcome = await rooms.transport.reply(out, signal);
     if (outcome.kind === 'confirmed') {
+      release();
       delivery.ack();
       return true;
     }

@@ -42,6 +42,10 @@ export interface Invocation {
   readonly deadline: number;
   /** Whether the call may be run once more after a runner died under it. */
   readonly idempotent: boolean;
+  /** In force for this org, at most those of the bundle. @default those of the bundle */
+  readonly limits?: Limits;
+  /** The org is over its CPU time: a niced runner of its own serves it. @default false */
+  readonly slow?: boolean;
   readonly hostCall: HostCall;
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string) => void;
 }

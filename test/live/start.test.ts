@@ -108,10 +108,10 @@ test('check says which plug-in is broken and why; the others load, and the exit 
 
 test('a wrong setting is refused at once, naming key and expectation, with exit code 2', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vcx-config-'));
-  writeFileSync(join(folder, 'vcx.yaml'), 'amqp: { prefetch: many }\n');
+  writeFileSync(join(folder, 'vcx.yaml'), 'admission: { slots: many }\n');
   await using program = runProgram(['check'], { VCX_CONFIG: join(folder, 'vcx.yaml') });
   expect(await program.exited).toBe(2);
-  expect(program.output()).toMatch(/CONFIG_INVALID: amqp\.prefetch: .*number/);
+  expect(program.output()).toMatch(/CONFIG_INVALID: admission\.slots: .*number/);
   rmSync(folder, { recursive: true });
 });
 

@@ -1,4 +1,5 @@
 /** A corridor with a transport, a sandbox and plug-ins that a test holds in its hands. */
+import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import { createLog } from '../../host/kernel/log.ts';
 import { createRegistry } from '../../host/bindings/registry.ts';
@@ -7,8 +8,15 @@ import { parseManifest } from '../../host/bundles/manifest.ts';
 import { createRouteTable } from '../../host/bundles/routes.ts';
 import type { OutgoingReply, ReplyOutcome, Transport } from '../../host/message/delivery.ts';
 import { createCorridor } from '../../host/pipeline/corridor.ts';
-import { defaultLimits } from '../../host/quotas/limits.ts';
+import type { FairQueueOptions } from '../../host/pipeline/fair-queue.ts';
+import { defaultLimits, type Limits } from '../../host/quotas/limits.ts';
+import { createLimitsBook } from '../../host/quotas/limits-book.ts';
+import { createMeter } from '../../host/quotas/meter.ts';
 import type { Invocation, Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
+import type { Journal } from '../../host/storage/journal.ts';
+import { createSeal } from '../../host/storage/seal.ts';
+import { openDatabase } from '../../host/storage/sqlite.ts';
+import { openSqliteJournal } from '../../host/storage/sqlite-journal.ts';
 import { SYSTEM_ORG } from './messages.ts';
 
 interface Reply {
@@ -44,7 +52,16 @@ const MANIFEST = {
   limits: { requestBytes: 1_024, responseBytes: 1_024 },
 };
 
-export function testCorridor(answer: (invocation: Invocation) => Outcome | Promise<Outcome>) {
+export interface TestCorridorOptions {
+  readonly admission?: FairQueueOptions;
+  readonly journal?: Journal;
+  readonly orgs?: Record<string, Partial<Limits>>;
+}
+
+export function testCorridor(
+  answer: (invocation: Invocation) => Outcome | Promise<Outcome>,
+  options: TestCorridorOptions = {},
+) {
   const sent: (OutgoingReply & { reply: Reply })[] = [];
   const parked: Record<string, unknown>[] = [];
   const invocations: Invocation[] = [];
@@ -87,6 +104,12 @@ export function testCorridor(answer: (invocation: Invocation) => Outcome | Promi
     metrics,
     envelope: 'array',
     parkMs: 1_000,
+    signals: createDeadlineSignals(),
+    journal: options.journal ?? memoryJournal(),
+    limits: createLimitsBook({ ceilings: {}, plugins: {}, orgs: options.orgs ?? {} }),
+    meter: createMeter(),
+    authority: null,
+    ...(options.admission ? { admission: options.admission } : {}),
     decode: { maxMessageBytes: 4_194_304, systemOrg: SYSTEM_ORG },
     deadlines: { extensionTimeoutMs: 10_000, marginMs: 300 },
     catalogue: () => catalogue,
@@ -104,6 +127,10 @@ export function testCorridor(answer: (invocation: Invocation) => Outcome | Promi
     setRights: (next: typeof rights) => (rights = next),
     idle: () => corridor.idle(AbortSignal.timeout(10_000)),
   };
+}
+
+export function memoryJournal(database = openDatabase(':memory:')): Journal {
+  return openSqliteJournal({ database, seal: createSeal(Buffer.alloc(32)) });
 }
 
 function createCatalogue(): Catalogue {

@@ -16,17 +16,19 @@ const write = (text: string) => writeFileSync(join(folder, 'vcx.yaml'), text);
 
 test('without file and environment every setting has its default', () => {
   const config = readConfig({}, folder);
-  expect(config.amqp).toMatchObject({ urls: [], replyEnvelope: 'array', prefetch: 256 });
+  expect(config.amqp).toMatchObject({ urls: [], replyEnvelope: 'array' });
   expect(config.operator).toEqual({ host: '127.0.0.1', port: 8_780 });
   expect(config.plugins.folders).toEqual([join(folder, 'plugins')]);
   expect(isConfigured({}, folder)).toBe(false);
 });
 
 test('the environment wins over the file, key by key', () => {
-  write('amqp: { url: "amqp://a", prefetch: 10 }\nvcloud: { extensionTimeoutMs: 20000 }\n');
+  write(
+    'amqp: { url: "amqp://a", replyEnvelope: object }\nvcloud: { extensionTimeoutMs: 20000 }\n',
+  );
   const env = { VCX_AMQP_URL: 'amqps://b', VCX_VCLOUD_EXTENSION_TIMEOUT_MS: '5000', OTHER: 'x' };
   const config = readConfig(env, folder);
-  expect(config.amqp).toMatchObject({ url: 'amqps://b', prefetch: 10 });
+  expect(config.amqp).toMatchObject({ url: 'amqps://b', replyEnvelope: 'object' });
   expect(config.vcloud.extensionTimeoutMs).toBe(5_000);
   expect(isConfigured({}, folder)).toBe(true);
 });
@@ -39,7 +41,7 @@ test('paths in the file are relative to the file', () => {
 });
 
 test.each([
-  ['amqp: { prefetch: many }', {}, 'amqp.prefetch'],
+  ['admission: { slots: many }', {}, 'admission.slots'],
   ['amqp: { url: "http://x" }', {}, 'amqp.url: a URL that begins with amqp:// or amqps://'],
   ['amqp: { replyEnvelope: list }', {}, 'amqp.replyEnvelope'],
   ['ampq: {}', {}, 'unknown key "ampq"'],

@@ -17,7 +17,8 @@ const floors: string[][] = [
   ['pipeline', 'cluster'],
   ['operator'],
   ['host.ts', 'wiring.ts', 'config.ts'],
-  ['cli', 'cli.ts'],
+  ['cli'],
+  ['cli.ts'],
 ];
 
 /** One library, one room. */
@@ -48,9 +49,9 @@ function sources(folder: string): string[] {
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8');
   const found = text.matchAll(
-    /(?:^|\n)(?:import|export)\b[^;'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g,
+    /(?:^|\n)(?:import|export)\b[^;'"]*?\bfrom\s*['"]([^'"]+)['"]|(?:^|\n)import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\)/g,
   );
-  return [...found].map((match) => ({ file, target: match[1] ?? match[2] ?? '' }));
+  return [...found].map((match) => ({ file, target: match[1] ?? match[2] ?? match[3] ?? '' }));
 }
 
 function roomOf(file: string): string {

@@ -28,18 +28,6 @@ test.each([
     { ...hello, routes: [{ method: 'GET', path: '/a', rights: ['X'] }] },
     'routes.0.rights',
   ],
-  ['a limit of zero', { ...hello, limits: { cpuMs: 0 } }, 'limits.cpuMs: 5 to 2000 ms'],
-  ['a negative limit', { ...hello, limits: { wallMs: -1 } }, 'limits.wallMs'],
-  [
-    'a fractional limit',
-    { ...hello, limits: { memoryMb: 32.5 } },
-    'limits.memoryMb: a whole number of MB',
-  ],
-  [
-    'a limit above the ceiling',
-    { ...hello, limits: { memoryMb: 10_000 } },
-    'limits.memoryMb: 16 to 256 MB',
-  ],
   ['a limit with a unit', { ...hello, limits: { memoryMb: '64 MB' } }, 'limits.memoryMb'],
   [
     'a filter that is too long',

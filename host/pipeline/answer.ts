@@ -1,0 +1,103 @@
+/**
+ * What happens to a call that was admitted: route, authorize, quotas, journal, dispatch, encode.
+ * May import: kernel, message, quotas, storage, sandbox, bindings, bundles.
+ */
+import type { Catalogue } from '../bundles/catalogue.ts';
+import type { Call } from '../message/call.ts';
+import type { ReplyMessage } from '../message/encode.ts';
+import type { LimitsBook } from '../quotas/limits-book.ts';
+import type { Meter, RateState } from '../quotas/meter.ts';
+import { authorizeCall, type AuthorizeRooms } from './authorize.ts';
+import {
+  checkReply,
+  dispatchCall,
+  isIdempotent,
+  type DispatchRooms,
+  type Work,
+} from './dispatch.ts';
+import { beginOnce, finishOnce, type OnceRooms } from './once.ts';
+import type { CallIdentity } from './recall.ts';
+import { refusalReply, refuse, type Refusal } from './refusal.ts';
+import { routeCall } from './route.ts';
+
+export interface AnswerRooms extends AuthorizeRooms, DispatchRooms, OnceRooms {
+  /** The plug-ins that are live right now; asked anew for every call. */
+  readonly catalogue: () => Catalogue;
+  readonly limits: LimitsBook;
+  readonly meter: Meter;
+}
+
+export interface Answered {
+  /** Empty when no plug-in was found. */
+  readonly plugin: string;
+  readonly reply: ReplyMessage;
+  /** Set when the reply is a refusal of ours. */
+  readonly refusal: Refusal | null;
+}
+
+/** Each stage either goes on or ends the call with a refusal. */
+export async function answerCall(
+  rooms: AnswerRooms,
+  call: Call,
+  { identity, deadline }: { identity: CallIdentity; deadline: number },
+): Promise<Answered> {
+  if (call.kind === 'response') return { plugin: '', reply: unchanged(call), refusal: null };
+
+  const routed = routeCall(rooms.catalogue(), call);
+  if ('code' in routed) return refused('', call, routed);
+  const { guest } = routed.plugin;
+  const no = (refusal: Refusal) => refused(guest.plugin, call, refusal);
+
+  const authorized = await authorizeCall(rooms, call, routed, deadline);
+  if ('code' in authorized) return no(authorized);
+
+  const limits = rooms.limits.forOrg(guest.limits, call.identity.org);
+  if (call.bodyBytes > limits.requestBytes)
+    return no(refuse('REQUEST_TOO_LARGE', `${limits.requestBytes} bytes at most`));
+  const quota = rooms.meter.admit(guest.plugin, call.identity.org, limits);
+  if (!quota.ok)
+    return no(
+      refuse(quota.code, 'quota of the org', { ...quota, headers: rateHeaders(quota.rate) }),
+    );
+
+  const work: Work = { ...routed, ...authorized, call, deadline, limits, slow: quota.slow };
+  if (isIdempotent(work)) return run(rooms, work);
+  const once = await beginOnce(rooms, identity, deadline);
+  if (once.kind === 'refused') return no(once.refusal);
+  if (once.kind === 'answered')
+    return { plugin: guest.plugin, reply: { ...once.reply, id: call.id }, refusal: null };
+  const answered = await run(rooms, work);
+  await finishOnce(rooms, identity, answered.reply);
+  return answered;
+}
+
+async function run(rooms: AnswerRooms, work: Work): Promise<Answered> {
+  const { call, plugin } = work;
+  const { plugin: name } = plugin.guest;
+  const outcome = await dispatchCall(rooms, work);
+  if (outcome.usage) rooms.meter.charge(name, call.identity.org, outcome.usage.cpuMs);
+  const reply = checkReply(work, outcome);
+  return 'code' in reply ? refused(name, call, reply) : { plugin: name, reply, refusal: null };
+}
+
+export function refused(plugin: string, call: Call, refusal: Refusal): Answered {
+  return { plugin, refusal, reply: refusalReply(call.id, call.accept, refusal) };
+}
+
+function rateHeaders({ limit, remaining, resetS }: RateState): Record<string, string> {
+  return {
+    'RateLimit-Limit': String(limit),
+    'RateLimit-Remaining': String(remaining),
+    'RateLimit-Reset': String(resetS),
+  };
+}
+
+/** vCloud's own response goes back as it came: nothing here filters responses yet. */
+function unchanged(call: Call): ReplyMessage {
+  return {
+    id: call.id,
+    status: call.statusCode,
+    headers: Object.fromEntries(call.headers),
+    body: call.body ?? '',
+  };
+}
