@@ -3,13 +3,25 @@
  * May import: kernel, message.
  */
 import { HostError } from '../kernel/errors.ts';
-import type { Transport, TransportStatus } from '../message/delivery.ts';
+import type {
+  OutgoingReply,
+  ReplyOutcome,
+  Transport,
+  TransportStatus,
+} from '../message/delivery.ts';
 import { parseAddresses } from './address.ts';
+import { Canary, type CanaryStatus } from './canary.ts';
+import { bounded } from './bounded.ts';
 import { DeadLetter, asBuffer } from './dead-letter.ts';
 import { Intake } from './intake.ts';
 import { type Link, openLink } from './link.ts';
 import { limitLog } from './log-limit.ts';
-import { type BrokerOptions, type ServiceAddress, resolveOptions } from './options.ts';
+import {
+  type BrokerOptions,
+  type ServiceAddress,
+  type Settings,
+  resolveOptions,
+} from './options.ts';
 import { Publisher } from './publisher.ts';
 import { openTally } from './tally.ts';
 import type { Finding } from './topology.ts';
@@ -36,6 +48,8 @@ export interface BrokerStatus extends TransportStatus {
   readonly unsettled: number;
   /** What is wrong with vcx's own dead-letter exchange or queue. */
   readonly deadLetterProblem: string | null;
+  /** Whether messages of our own come back; `consuming` is false while they do not. */
+  readonly canary: CanaryStatus;
 }
 
 export interface TopologyEntry extends Finding {
@@ -55,6 +69,8 @@ export interface Broker extends Transport {
   topologyReport(): TopologyEntry[];
 }
 
+const CLOSE_MS = 1_000;
+
 /** Start the transport. Returns at once: `status().reason` says what it waits for. Throws `CONFIG_INVALID` for a bad address. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const settings = resolveOptions(options);
@@ -70,16 +86,30 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const publishLink = link('publish', () => {
     publisher.linkChanged();
     deadLetter.linkChanged();
+    canary.linkChanged();
     settle();
   });
   const consumeLink = link('consume', () => {
     intake.linkChanged();
+    canary.linkChanged();
     settle();
   });
   const publisher = new Publisher({ ...common, link: publishLink, changed: settle });
   const deadLetter = new DeadLetter({ settings, limited, link: publishLink, publisher });
-  const intake = new Intake({ ...common, link: consumeLink, changed: settle });
-  const parts: Parts = { consumeLink, publishLink, publisher, deadLetter, intake };
+  const intake = new Intake({
+    ...common,
+    link: consumeLink,
+    intercept: (delivery) => canary.takes(delivery),
+    changed: settle,
+  });
+  const canary = new Canary({
+    ...common,
+    link: consumeLink,
+    publisher,
+    targets: () => intake.consumed(),
+    changed: settle,
+  });
+  const parts: Parts = { consumeLink, publishLink, publisher, deadLetter, intake, canary };
 
   function settle(): void {
     intake.pause(pauseReason(parts));
@@ -90,13 +120,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   return {
     consume: (onDelivery) => intake.start(onDelivery),
     cancel: () => intake.stop(),
-    reply: (reply, signal) =>
-      reply.exchange === settings.deadLetter.exchange
-        ? Promise.resolve({ kind: 'failed', reason: `exchange ${reply.exchange} takes no replies` })
-        : publisher.send(
-            { ...reply, body: asBuffer(reply.body), persistent: false, headers: null },
-            signal,
-          ),
+    reply: (reply, signal) => sendReply(reply, signal, { settings, publisher }),
     park: (message, signal) => deadLetter.park(message, signal),
     status: () => statusOf(parts),
     setServices: (list) => intake.setServices(list),
@@ -107,12 +131,25 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   };
 }
 
+function sendReply(
+  reply: OutgoingReply,
+  signal: AbortSignal,
+  { settings, publisher }: { settings: Settings; publisher: Publisher },
+): Promise<ReplyOutcome> {
+  const { exchange, body } = reply;
+  if ([settings.deadLetter.exchange, settings.canary.exchange].includes(exchange))
+    return Promise.resolve({ kind: 'failed', reason: `exchange ${exchange} takes no replies` });
+  const message = { ...reply, body: asBuffer(body), persistent: false, headers: null };
+  return publisher.send(message, signal);
+}
+
 interface Parts {
   readonly consumeLink: Link;
   readonly publishLink: Link;
   readonly publisher: Publisher;
   readonly deadLetter: DeadLetter;
   readonly intake: Intake;
+  readonly canary: Canary;
 }
 
 /** Work that can't be answered is better left to another host. */
@@ -122,9 +159,14 @@ function pauseReason({ publishLink, publisher }: Parts): string | null {
   return publisher.outbox.full ? 'too many replies wait for their confirm' : null;
 }
 
+/** Why calls do not arrive, or null. */
+function reasonOf({ intake, canary }: Parts): string | null {
+  return intake.reason() ?? canary.problem;
+}
+
 function statusOf(parts: Parts): BrokerStatus {
-  const { consumeLink, publishLink, publisher, deadLetter, intake } = parts;
-  const reason = intake.reason();
+  const { consumeLink, publishLink, publisher, deadLetter, intake, canary } = parts;
+  const reason = reasonOf(parts);
   return {
     consuming: reason === null,
     reason,
@@ -141,6 +183,7 @@ function statusOf(parts: Parts): BrokerStatus {
     outbox: { count: publisher.outbox.count, bytes: publisher.outbox.bytes },
     unsettled: intake.unsettled(),
     deadLetterProblem: deadLetter.problem,
+    canary: canary.status(),
   };
 }
 
@@ -160,10 +203,10 @@ function untilReady(parts: Parts, watchers: Set<() => void>, signal: AbortSignal
       settle();
     };
     const look = () => {
-      if (parts.intake.reason() === null) end(resolve);
+      if (reasonOf(parts) === null) end(resolve);
     };
     const give = () => {
-      const reason = parts.intake.reason() ?? 'ready';
+      const reason = reasonOf(parts) ?? 'ready';
       end(() => reject(new HostError('BROKER_UNAVAILABLE', `not consuming: ${reason}`)));
     };
     watchers.add(look);
@@ -175,6 +218,7 @@ function untilReady(parts: Parts, watchers: Set<() => void>, signal: AbortSignal
 
 /** Consumers first, so that nothing new comes while the last replies are confirmed. Bounded at each step. */
 async function dispose(parts: Parts, tally: AsyncDisposable): Promise<void> {
+  await bounded(parts.canary.close(), CLOSE_MS);
   await parts.intake.close();
   await parts.publisher.close();
   await Promise.all([

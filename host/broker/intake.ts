@@ -33,6 +33,8 @@ export interface IntakeSpec {
   readonly link: Link;
   readonly limited: LimitedLog;
   readonly tally: Tally;
+  /** Takes what is not for the receiver, and settles it. */
+  readonly intercept: (delivery: Delivery) => boolean;
   /** Called after every change of what `reason()` says. */
   readonly changed: () => void;
 }
@@ -115,6 +117,13 @@ export class Intake {
 
   isConsuming(queue: string): boolean {
     return this.#channel?.alive === true && this.#channel.tags.has(queue);
+  }
+
+  /** Services that a live consumer of ours stands for. */
+  consumed(): ServiceAddress[] {
+    return this.services().flatMap(({ address, queue, problem }) =>
+      problem === null && this.isConsuming(queue) ? [address] : [],
+    );
   }
 
   /** Deliveries handed over and not settled on the present channel. */
@@ -256,9 +265,10 @@ export class Intake {
   }
 
   #deliver(channel: ConsumerChannel, message: ConsumeMessage): void {
-    const { settings, tally } = this.#spec;
-    tally.add('vcx_broker_deliveries_total', '');
+    const { settings, tally, intercept } = this.#spec;
     const delivery = new AmqpDelivery(channel, message, settings.clock.monotonic());
+    if (intercept(delivery)) return;
+    tally.add('vcx_broker_deliveries_total', '');
     if (this.#receiver) handOver(this.#receiver, delivery, settings.log);
   }
 }

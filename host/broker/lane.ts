@@ -131,7 +131,7 @@ export class Lane {
   }
 
   #publish(raw: ConfirmChannel, entry: Entry): void {
-    const { routingKey, correlationId, body, persistent, headers } = entry.message;
+    const { routingKey, correlationId, body, persistent, headers, asks } = entry.message;
     const options = {
       mandatory: true,
       contentType: 'application/json',
@@ -139,6 +139,7 @@ export class Lane {
       messageId: entry.id,
       ...(correlationId !== null && { correlationId }),
       ...(headers && { headers }),
+      ...(asks && { replyTo: asks.replyTo, expiration: asks.expirationMs }),
     };
     try {
       raw.publish(this.#spec.exchange, routingKey, body, options, (error: unknown) => {

@@ -46,6 +46,14 @@ export interface DeadLetterOptions {
   readonly ttlMs?: number;
 }
 
+/** Messages that vcx sends itself through each service's exchange, to see that the path is whole. */
+export interface CanaryOptions {
+  /** vcx's own direct exchange, on which they come back. @default 'vcx.canary' */
+  readonly exchange?: string;
+  /** Milliseconds between two; the services take turns. One that is not back after three periods is lost; 0 sends none. @default 5000 */
+  readonly everyMs?: number;
+}
+
 /** Files are read again at every connect, so that a renewed certificate needs no restart. */
 export interface TlsOptions {
   /** Authorities that may have signed the broker's certificate (PEM). @default those of Node */
@@ -77,6 +85,7 @@ export interface BrokerOptions {
   readonly deadLetter?: DeadLetterOptions;
   /** Replies published or waiting and not confirmed; above half of it no message is taken. @default 10000 and 64 MiB */
   readonly outbox?: { readonly maxCount?: number; readonly maxBytes?: number };
+  readonly canary?: CanaryOptions;
   readonly tls?: TlsOptions;
   /** Asked at every connect, so that a changed password needs no restart. @default those in the URL */
   readonly credentials?: () => Credentials | Promise<Credentials>;
@@ -108,6 +117,7 @@ export const BROKER_DEFAULTS = {
     ttlMs: 24 * 60 * 60 * 1_000,
   },
   outbox: { maxCount: 10_000, maxBytes: 64 * 1_024 * 1_024 },
+  canary: { exchange: 'vcx.canary', everyMs: 5_000 },
   maxMessageBytes: 16 * 1_024 * 1_024,
   clientName: 'vcx',
   watchMs: 5_000,
@@ -121,6 +131,7 @@ export interface Settings extends Required<Omit<BrokerOptions, 'tls' | 'credenti
   readonly queue: Required<QueueOptions>;
   readonly deadLetter: Required<DeadLetterOptions>;
   readonly outbox: { readonly maxCount: number; readonly maxBytes: number };
+  readonly canary: Required<CanaryOptions>;
   readonly tls: TlsOptions;
   readonly credentials: (() => Credentials | Promise<Credentials>) | null;
 }
@@ -134,6 +145,7 @@ export function resolveOptions(options: BrokerOptions): Settings {
     queue: { ...base.queue, ...options.queue },
     deadLetter: { ...base.deadLetter, ...options.deadLetter },
     outbox: { ...base.outbox, ...options.outbox },
+    canary: { ...base.canary, ...options.canary },
     tls: options.tls ?? {},
     credentials: options.credentials ?? null,
     log: options.log ?? silentLog,

@@ -12,6 +12,8 @@ export interface Outgoing {
   readonly body: Buffer;
   readonly persistent: boolean;
   readonly headers: Readonly<Record<string, string>> | null;
+  /** Set on a message that wants an answer: the routing key for it, and how long the message is worth anything. */
+  readonly asks?: { readonly replyTo: string; readonly expirationMs: number };
 }
 
 export interface Entry {

@@ -196,6 +196,7 @@ export class Guest {
     if (!ref || this.#phase === 'dying' || this.#phase === 'gone') return;
     if (this.#entries++ === 0) this.#enteredAt = performance.now();
     // isolated-vm's own timeout would wake a thread for every entry; `check` looks at the time instead.
+    // oxlint-disable-next-line no-useless-call -- a Reference is no function: apply is its only way in
     ref.apply(undefined, [kind, id, text]).then(
       () => this.#left(),
       (error: unknown) => this.#left(error),

@@ -20,7 +20,7 @@ const MEMORY_EVERY_TICKS = 5;
 /** Ticks with nothing in flight before the timer stops: starting it for every call would cost more. */
 const LINGER_TICKS = 100;
 /** A call that is in its isolate for so long is taken to wait for something, ms. */
-const SLOW_MS = 25;
+const SLOW_MS = 100;
 const CORES = availableParallelism();
 const MB = 1_048_576;
 export function createLadder(engine: () => Engine): Ladder {

@@ -36,12 +36,19 @@ export function onLost(engine: Engine, runner: Runner, loss: Loss): void {
     removeSlot(engine, slot);
   }
   if (loss.kind !== 'retired' && culprit) onCulprit(engine, culprit, calls.get(culprit), loss);
-  for (const slot of active) {
+  for (const slot of crowdsFirst(active)) {
     if (slot === culprit) continue;
     const innocent = culprit !== null || loss.kind === 'retired' || states.get(slot) === 'dying';
     onSuspect(engine, slot.lane, calls.get(slot) ?? null, innocent);
   }
   for (const slot of slots) pump(engine, slot.lane);
+}
+
+/** Each second try is put before those that wait already, one after the other: an org with many would keep the others waiting. */
+function crowdsFirst(active: readonly Slot[]): readonly Slot[] {
+  const crowd = new Map<Lane, number>();
+  for (const { lane } of active) crowd.set(lane, (crowd.get(lane) ?? 0) + 1);
+  return active.toSorted((a, b) => (crowd.get(b.lane) ?? 0) - (crowd.get(a.lane) ?? 0));
 }
 
 function tell(engine: Engine, runner: Runner, loss: Loss, inFlight: number): void {

@@ -36,7 +36,10 @@ export function createSpawner(enclosure: Enclosure): Spawner {
         stdio,
         ...(uid === undefined ? {} : { uid, gid: uid }),
       });
-      child.once('exit', () => uid !== undefined && uids?.giveBack(uid));
+      const giveBack = (): void => void (uid !== undefined && uids?.giveBack(uid));
+      child.once('exit', giveBack);
+      // What could not be started has no exit.
+      child.once('error', () => child.pid === undefined && giveBack());
       return wrap(child);
     },
   };

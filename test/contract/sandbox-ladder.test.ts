@@ -38,7 +38,8 @@ test.each(Object.entries(LOOPS))(
       limits: { cpuMs: 50, wallMs: 10_000, hostCalls: 10_000 },
     });
     const outcome = await kit.call(bundle, { input: { evil: true } });
-    expect(['CPU_EXCEEDED', 'HOST_CALLS_EXCEEDED']).toContain(resultOf(outcome));
+    // Floods may fill the runner's memory with what waits for its thread before their CPU is used up.
+    expect(['CPU_EXCEEDED', 'HOST_CALLS_EXCEEDED', 'MEMORY_EXCEEDED']).toContain(resultOf(outcome));
     const next = await kit.call(bundle, { org: 'other', idempotent: true });
     expect(resultOf(next)).toBe('fine');
   },

@@ -114,6 +114,40 @@ test('calls of other orgs that are in flight when a runner is killed end well', 
   expect((await Promise.all(calls)).map(textOf)).toEqual(orgs.map(() => 'well'));
 });
 
+test('an org with many calls in a lost runner does not keep the one call of another org waiting', async () => {
+  await using kit = await openHostileKit();
+  const bundle = await bundleGuest({
+    name: 'crowd',
+    call: 'await env.kv.get("wait");',
+    limits: { wallMs: 500 },
+  });
+  let entered = 0;
+  const never = (): Promise<string> => {
+    entered++;
+    return new Promise(() => {});
+  };
+  let runs = 0;
+  const onceSlow = (): Promise<string> =>
+    runs++ === 0 ? never() : Promise.resolve('{"ok":true,"value":1}');
+  const options = { act: 'evil', idempotent: true };
+  const victim = kit.call(bundle, {
+    ...options,
+    org: 'victim',
+    hostCall: onceSlow,
+    withinMs: 3_500,
+  });
+  await until('the victim is in the runner', () => entered === 1);
+  const crowd = Array.from({ length: 8 }, () =>
+    kit.call(bundle, { ...options, org: 'crowd', hostCall: never }),
+  );
+  await until('all are in the runner', () => entered === 9);
+  const serving = kit.sandbox.status().runners.find(({ plugin }) => plugin === 'crowd');
+  process.kill(serving?.pid ?? 0, 'SIGKILL');
+  expect(textOf(await victim)).toBe('done');
+  const ends = await Promise.all(crowd);
+  expect(ends.every((outcome) => outcome.kind === 'failed')).toBe(true);
+});
+
 test('an org that kills runners is paused, its neighbours on the plug-in are not', async () => {
   await using kit = await openHostileKit({ orgBreaker: { threshold: 2 } });
   const bundle = await bundleGuest({ name: 'killer', call: WEDGE });
@@ -136,12 +170,12 @@ test('a quiet plug-in is served all the while other plug-ins are killed', async 
       (call, n) => bundleGuest({ name: `killer-${n}`, call }),
     ),
   );
-  let attacking = true;
+  const attacking = new AbortController();
   const attacks = Promise.all(
     killers.map((bundle) => kit.call(bundle, { org: 'hostile', act: 'evil' })),
-  ).finally(() => (attacking = false));
+  ).finally(() => attacking.abort());
   const answers: string[] = [];
-  while (attacking || answers.length < 20)
+  while (!attacking.signal.aborted || answers.length < 20)
     answers.push(textOf(await kit.call(quiet, { org: 'quiet' })));
   await attacks;
   expect(new Set(answers)).toEqual(new Set(['fine']));

@@ -5,7 +5,6 @@
 import { createSocket } from 'node:dgram';
 import dns from 'node:dns';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { setPriority } from 'node:os';
 import { writeHeapSnapshot } from 'node:v8';
@@ -22,7 +21,10 @@ export interface SnoopTargets {
 }
 
 const PATIENCE_MS = 2_000;
-const require = createRequire('/');
+
+interface Ffi {
+  dlopen(name: string, symbols: object): unknown;
+}
 
 type Attempts = Readonly<Record<string, () => unknown>>;
 
@@ -41,7 +43,7 @@ function fileAttempts({ folder, file, pids }: SnoopTargets): Attempts {
     'remove a file': () => fs.rmSync(file),
     'watch a folder': () => fs.watch(folder),
     'write by SQLite': () => {
-      const { DatabaseSync } = require('node:sqlite') as typeof import('node:sqlite');
+      const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
       new DatabaseSync(inFolder('base')).exec('create table t(c)');
     },
     'write a heap snapshot': () => writeHeapSnapshot(inFolder('heap')),
@@ -53,27 +55,27 @@ function fileAttempts({ folder, file, pids }: SnoopTargets): Attempts {
 }
 
 function processAttempts({ pids }: SnoopTargets): Attempts {
-  const child = require('node:child_process') as typeof import('node:child_process');
-  const { Worker } = require('node:worker_threads') as typeof import('node:worker_threads');
-  const signals = pids.flatMap((pid) => [
-    [`look for process ${pid}`, () => process.kill(pid, 0)] as const,
-    [`stop process ${pid}`, () => process.kill(pid, 'SIGCONT')] as const,
-    [`slow process ${pid}`, () => setPriority(pid, 19)] as const,
-  ]);
+  const child = process.getBuiltinModule('node:child_process');
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
+  const signals: Record<string, () => unknown> = {};
+  for (const pid of pids) {
+    signals[`look for process ${pid}`] = () => process.kill(pid, 0);
+    signals[`wake process ${pid}`] = () => process.kill(pid, 'SIGCONT');
+    signals[`slow process ${pid}`] = () => setPriority(pid, 19);
+  }
   return {
     'start a process': () => child.execFileSync('/bin/true'),
     'become a process': () =>
       (process as { execve?: Function }).execve?.('/bin/true', ['true'], {}),
     'start a worker': () => new Worker('1', { eval: true }),
-    'open an inspector': () =>
-      (require('node:inspector') as typeof import('node:inspector')).open(0),
+    'open an inspector': () => process.getBuiltinModule('node:inspector').open(0),
     'call a C function': () => {
-      const ffi = require('node:ffi') as { dlopen(name: string, symbols: object): unknown };
+      const ffi = process.getBuiltinModule('node:ffi') as unknown as Ffi;
       ffi.dlopen('libc.so.6', { getpid: { result: 'i32', parameters: [] } });
     },
     'become root': () => process.setuid?.(0),
     'join a group': () => process.setgroups?.([0]),
-    ...Object.fromEntries(signals),
+    ...signals,
   };
 }
 

@@ -15,16 +15,20 @@ interface Timer {
 
 /** Timers that one isolate may have waiting. */
 const MAX_TIMERS = 256;
+/** Timers that one call may start: each is a message, and set and cleared in a loop they would pile up outside. */
+const MAX_STARTED = 10_000;
 /** What browsers take: a signed 32-bit number of milliseconds. */
 const MAX_DELAY_MS = 2_147_483_647;
 
 const waiting = createTable<Timer>();
 let lastId = 0;
+let started = 0;
 let allowed = false;
 
 /** Timers are accepted only while a call is under way; others get an id and never fire. */
 export function allowTimers(yes: boolean): void {
   allowed = yes;
+  started = 0;
 }
 
 function start(handler: unknown, delay: unknown, repeat: boolean, args: unknown[]): number {
@@ -33,6 +37,7 @@ function start(handler: unknown, delay: unknown, repeat: boolean, args: unknown[
   const id = ++lastId;
   if (!allowed) return id;
   if (waiting.size >= MAX_TIMERS) throw new RangeError(`More than ${MAX_TIMERS} timers`);
+  if (++started > MAX_STARTED) throw new RangeError(`More than ${MAX_STARTED} timers in one call`);
   const wanted = Math.trunc(Number(delay)) || 0;
   const delayMs = wanted < 0 || wanted > MAX_DELAY_MS ? 0 : wanted;
   const run = (): void => void apply(handler, globalThis, args);

@@ -46,6 +46,12 @@ export const FLOODS: readonly HostileGuest[] = [
     expect: ['replied', 'PLUGIN_THREW'],
   },
   {
+    name: 'digests without end',
+    call: 'const b = new Uint8Array(500_000); for (;;) await Promise.all(Array.from({ length: 20 }, () => crypto.subtle.digest("SHA-512", b)));',
+    expect: ['HOST_CALLS_EXCEEDED', 'CPU_EXCEEDED', 'WALL_EXCEEDED', 'MEMORY_EXCEEDED'],
+    limits: { cpuMs: 2_000, memoryMb: 64 },
+  },
+  {
     name: 'more timers than an isolate may have',
     call: 'for (let i = 0; i < 100000; i++) setTimeout(() => {}, 1e6);',
     expect: ['PLUGIN_THREW'],
