@@ -8,12 +8,14 @@ import { join } from 'node:path';
 import { HostError, messageOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { LimitsBook } from '../quotas/limits-book.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { HandlerName, Sandbox } from '../sandbox/sandbox.ts';
 import { loadFolder, type LoadedPlugin } from './folder.ts';
 import { createRouteTable, type RouteMatch } from './routes.ts';
 
 export interface LivePlugin extends LoadedPlugin {
   readonly match: (method: string, path: string) => RouteMatch<null>;
+  /** Those that its module has; as the manifest promises when it was not run. */
+  readonly handlers: readonly HandlerName[];
 }
 
 export interface PluginState {
@@ -41,6 +43,8 @@ export interface CatalogueOptions {
   readonly sandbox: Sandbox | null;
   readonly log: Log;
 }
+
+const ALL_HANDLERS = ['fetch', 'response', 'notification'] as const;
 
 /** Load every plug-in; a broken one stops only itself. */
 export async function loadCatalogue(options: CatalogueOptions): Promise<Catalogue> {
@@ -73,12 +77,10 @@ export async function loadCatalogue(options: CatalogueOptions): Promise<Catalogu
 async function loadOne(folder: string, options: CatalogueOptions): Promise<LivePlugin> {
   const plugin = await loadFolder(folder, options);
   const match = createRouteTable([{ target: null, routes: plugin.manifest.routes }]);
-  if (options.sandbox) {
-    const handlers = await options.sandbox.probe(plugin.guest);
-    if (!handlers.includes('fetch'))
-      throw new HostError('BUNDLE_INVALID', 'there are routes, but no `fetch` handler');
-  }
-  return { ...plugin, match };
+  const handlers = options.sandbox ? await options.sandbox.probe(plugin.guest) : ALL_HANDLERS;
+  if (!handlers.includes('fetch'))
+    throw new HostError('BUNDLE_INVALID', 'there are routes, but no `fetch` handler');
+  return { ...plugin, match, handlers };
 }
 
 /** One plug-in a service: a second claim of a routing key or namespace is refused, naming the holder. */

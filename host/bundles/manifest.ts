@@ -63,6 +63,10 @@ export const manifestSchema = z
     vcloudPaths: z.array(vcloudPath).max(100).default([]),
     bindings: z.array(z.string()).default([]),
     limits: limits.default({}),
+    /** What happens to vCloud's own responses when the `response` handler fails. */
+    responseFilter: z
+      .strictObject({ failClosed: z.boolean().default(false) })
+      .default({ failClosed: false }),
     isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
   })
   .superRefine((manifest, context) => {

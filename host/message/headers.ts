@@ -56,15 +56,22 @@ const ACTIVE_CONTENT =
 
 /** The request headers that a guest may see. */
 export function guestRequestHeaders(headers: HeaderList): HeaderList {
-  return headers.filter(([name]) => {
-    const lower = name.toLowerCase();
-    if (lower === 'x-vmware-vcloud-client-request-id') return true;
-    return (
-      !FROM_CLIENT.has(lower) &&
-      !lower.startsWith('x-vcloud-') &&
-      !lower.startsWith('x-vmware-vcloud-')
-    );
-  });
+  return headers.filter(([name]) => mayReachGuest(name.toLowerCase()));
+}
+
+/** Headers of vCloud's own response that a response filter neither sees nor changes. */
+export function isHiddenFromFilter(name: string): boolean {
+  const lower = name.toLowerCase();
+  return !mayReachGuest(lower) || FROM_GUEST.has(lower) || isPolicyHeader(lower);
+}
+
+function mayReachGuest(lower: string): boolean {
+  if (lower === 'x-vmware-vcloud-client-request-id') return true;
+  return (
+    !FROM_CLIENT.has(lower) &&
+    !lower.startsWith('x-vcloud-') &&
+    !lower.startsWith('x-vmware-vcloud-')
+  );
 }
 
 export type ReplyHeaders =

@@ -2,28 +2,18 @@
  * What happens to a call that was admitted: route, authorize, quotas, journal, dispatch, encode.
  * May import: kernel, message, quotas, storage, sandbox, bindings, bundles.
  */
-import type { Catalogue } from '../bundles/catalogue.ts';
 import type { Call } from '../message/call.ts';
 import type { ReplyMessage } from '../message/encode.ts';
-import type { LimitsBook } from '../quotas/limits-book.ts';
 import type { Meter, RateState } from '../quotas/meter.ts';
 import { authorizeCall, type AuthorizeRooms } from './authorize.ts';
-import {
-  checkReply,
-  dispatchCall,
-  isIdempotent,
-  type DispatchRooms,
-  type Work,
-} from './dispatch.ts';
+import { checkReply, dispatchCall, isIdempotent, type Work } from './dispatch.ts';
+import { filterResponse, type FilterRooms } from './filter-response.ts';
 import { beginOnce, finishOnce, type OnceRooms } from './once.ts';
 import type { CallIdentity } from './recall.ts';
 import { refusalReply, refuse, type Refusal } from './refusal.ts';
 import { routeCall } from './route.ts';
 
-export interface AnswerRooms extends AuthorizeRooms, DispatchRooms, OnceRooms {
-  /** The plug-ins that are live right now; asked anew for every call. */
-  readonly catalogue: () => Catalogue;
-  readonly limits: LimitsBook;
+export interface AnswerRooms extends AuthorizeRooms, FilterRooms, OnceRooms {
   readonly meter: Meter;
 }
 
@@ -41,7 +31,7 @@ export async function answerCall(
   call: Call,
   { identity, deadline }: { identity: CallIdentity; deadline: number },
 ): Promise<Answered> {
-  if (call.kind === 'response') return { plugin: '', reply: unchanged(call), refusal: null };
+  if (call.kind === 'response') return filterResponse(rooms, call, deadline);
 
   const routed = routeCall(rooms.catalogue(), call);
   if ('code' in routed) return refused('', call, routed);
@@ -60,7 +50,15 @@ export async function answerCall(
       refuse(quota.code, 'quota of the org', { ...quota, headers: rateHeaders(quota.rate) }),
     );
 
-  const work: Work = { ...routed, ...authorized, call, deadline, limits, slow: quota.slow };
+  const work: Work = {
+    handler: 'fetch',
+    ...routed,
+    ...authorized,
+    call,
+    deadline,
+    limits,
+    slow: quota.slow,
+  };
   if (isIdempotent(work)) return run(rooms, work);
   const once = await beginOnce(rooms, identity, deadline);
   if (once.kind === 'refused') return no(once.refusal);
@@ -89,15 +87,5 @@ function rateHeaders({ limit, remaining, resetS }: RateState): Record<string, st
     'RateLimit-Limit': String(limit),
     'RateLimit-Remaining': String(remaining),
     'RateLimit-Reset': String(resetS),
-  };
-}
-
-/** vCloud's own response goes back as it came: nothing here filters responses yet. */
-function unchanged(call: Call): ReplyMessage {
-  return {
-    id: call.id,
-    status: call.statusCode,
-    headers: Object.fromEntries(call.headers),
-    body: call.body ?? '',
   };
 }

@@ -21,6 +21,7 @@ export interface DispatchRooms {
 }
 
 export interface Work extends Routed, Authorized {
+  readonly handler: 'fetch' | 'response';
   readonly call: Call;
   /** Monotonic ms. */
   readonly deadline: number;
@@ -47,7 +48,7 @@ export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome>
     callId: call.id,
     bundle: guest,
     org,
-    handler: 'fetch',
+    handler: work.handler,
     payload: guestRequest(work),
     deadline,
     idempotent: isIdempotent(work),
@@ -60,10 +61,11 @@ export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome>
 }
 
 /** JSON of `GuestRequest` (`sdk/guest/abi.ts`). */
-function guestRequest({ call, params, held, deadline }: Work): string {
+function guestRequest({ handler, call, params, held, deadline }: Work): string {
   return JSON.stringify({
-    handler: 'fetch',
+    handler,
     method: call.method,
+    ...(handler === 'response' ? { status: call.statusCode } : {}),
     url: `https://${call.host}${call.rawPath}${call.query === '' ? '' : `?${call.query}`}`,
     headers: call.headers,
     body: call.body,

@@ -12,7 +12,7 @@ import type { FairQueueOptions } from '../../host/pipeline/fair-queue.ts';
 import { defaultLimits, type Limits } from '../../host/quotas/limits.ts';
 import { createLimitsBook } from '../../host/quotas/limits-book.ts';
 import { createMeter } from '../../host/quotas/meter.ts';
-import type { Invocation, Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
+import type { HandlerName, Invocation, Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
 import type { Journal } from '../../host/storage/journal.ts';
 import { createSeal } from '../../host/storage/seal.ts';
 import { openDatabase } from '../../host/storage/sqlite.ts';
@@ -56,6 +56,8 @@ export interface TestCorridorOptions {
   readonly admission?: FairQueueOptions;
   readonly journal?: Journal;
   readonly orgs?: Record<string, Partial<Limits>>;
+  readonly manifest?: object;
+  readonly handlers?: readonly HandlerName[];
 }
 
 export function testCorridor(
@@ -68,6 +70,7 @@ export function testCorridor(
   const lines: string[] = [];
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', write: (line) => void lines.push(line) });
+  const catalogue = createCatalogue(options.manifest, options.handlers);
   let outcome: (attempt: number) => ReplyOutcome = () => ({ kind: 'confirmed' });
   let rights: ReadonlyMap<string, string> | null = new Map([['View', 'urn:vcloud:right:view']]);
 
@@ -133,8 +136,11 @@ export function memoryJournal(database = openDatabase(':memory:')): Journal {
   return openSqliteJournal({ database, seal: createSeal(Buffer.alloc(32)) });
 }
 
-function createCatalogue(): Catalogue {
-  const manifest = parseManifest(MANIFEST);
+function createCatalogue(
+  changes: object = {},
+  handlers: readonly HandlerName[] = ['fetch'],
+): Catalogue {
+  const manifest = parseManifest({ ...MANIFEST, ...changes });
   const limits = { ...defaultLimits(), requestBytes: 1_024, responseBytes: 1_024 };
   const plugin = {
     manifest,
@@ -148,6 +154,7 @@ function createCatalogue(): Catalogue {
       bindings: [],
     },
     match: createRouteTable([{ target: null, routes: manifest.routes }]),
+    handlers,
   };
   return {
     find: (exchange, key) => (exchange === 'sdkext' && key === 'hello' ? plugin : null),
@@ -155,4 +162,3 @@ function createCatalogue(): Catalogue {
     states: [],
   };
 }
-const catalogue = createCatalogue();
