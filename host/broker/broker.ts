@@ -78,7 +78,6 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const limited = limitLog(settings.log, settings.clock);
   const tally = openTally(settings.metrics);
   const watchers = new Set<() => void>();
-  let disposing: Promise<void> | null = null;
 
   const common = { settings, limited, tally };
   const link = (name: 'consume' | 'publish', changed: () => void) =>
@@ -117,6 +116,18 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   }
   settle();
 
+  return brokerOf(parts, { settings, watchers, tally });
+}
+
+interface Shell {
+  readonly settings: Settings;
+  readonly watchers: Set<() => void>;
+  readonly tally: AsyncDisposable;
+}
+
+function brokerOf(parts: Parts, { settings, watchers, tally }: Shell): Broker {
+  const { publisher, deadLetter, intake } = parts;
+  let disposing: Promise<void> | null = null;
   return {
     consume: (onDelivery) => intake.start(onDelivery),
     cancel: () => intake.stop(),

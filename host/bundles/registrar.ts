@@ -21,6 +21,8 @@ export interface RegistrarOptions {
   /** Resolves when exchanges, queues and bindings exist: a service without them answers every call with 500. */
   readonly topologyReady: (signal: AbortSignal) => Promise<void>;
   readonly log: Log;
+  /** Called after something of a service was changed in vCloud: what was remembered of it is void. */
+  readonly onChange?: () => void;
 }
 
 export interface Registrar extends AsyncDisposable {
@@ -47,6 +49,7 @@ export function openRegistrar(options: RegistrarOptions): Registrar {
     if (options.registration === 'auto') {
       const plan = await planRegistration(client, spec);
       await applyRegistration(client, plan);
+      if (plan.changes.length > 0) options.onChange?.();
       log.info('plugin.registered', { plugin: name, changes: plan.changes.length });
     }
     const names = plugin.manifest.vcloud.rights.map((right) => right.name);

@@ -26,7 +26,7 @@ function propertyFiles(
   return Object.fromEntries(
     Object.entries(texts).map(([locale, entries]) => {
       const lines = Object.entries(entries).map(
-        ([key, text]) => `${escapeKey(key)}=${escape(text)}`,
+        ([key, text]) => `${escapeKey(key)}=${escape(text).replace(/^ /, String.raw`\ `)}`,
       );
       return [`${locale}.properties`, `${lines.sort().join('\n')}\n`];
     }),
@@ -40,7 +40,6 @@ function escape(text: string): string {
     .replaceAll('\n', '\\n')
     .replaceAll('\r', '\\r')
     .replaceAll('\t', '\\t')
-    .replaceAll(/^ /g, '\\ ')
     .replaceAll(
       /[^\x20-\x7e]/g,
       (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,

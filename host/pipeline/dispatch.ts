@@ -13,6 +13,7 @@ import type { Outcome, Sandbox } from '../sandbox/sandbox.ts';
 import type { Authorized } from './authorize.ts';
 import { refuse, type Refusal } from './refusal.ts';
 import type { Routed } from './route.ts';
+import { variantOf } from './variants.ts';
 
 export interface DispatchRooms {
   readonly sandbox: Sandbox;
@@ -46,14 +47,12 @@ export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome>
   const grant = { plugin: guest.plugin, version: guest.version, org, user, callId: call.id };
   return rooms.sandbox.invoke({
     callId: call.id,
-    bundle: guest,
+    bundle: variantOf(guest, work.limits, work.slow),
     org,
     handler: work.handler,
     payload: guestRequest(work),
     deadline,
     idempotent: isIdempotent(work),
-    limits: work.limits,
-    slow: work.slow,
     hostCall: (binding, method, argsJson, signal) =>
       rooms.bindings.serve(guest.bindings, grant, { binding, method, argsJson }, signal),
     log: (level, text) => rooms.log[level]('plugin.log', { plugin: guest.plugin, org, text }),

@@ -45,7 +45,7 @@ export function fleetOf(engine: Engine, bundle: GuestBundle): Fleet {
   const found = known.get(bundle);
   if (found && found.engine === engine && !found.fleet.retired) return found.fleet;
   const { plugin, version, digest, isolation } = bundle;
-  const rest = [isolation, bundle.limits, bundle.bindings];
+  const rest = [isolation, bundle.limits, bundle.bindings, bundle.niced];
   const key = `${plugin}\0${version}\0${digest}\0${JSON.stringify(rest)}`;
   let fleet = engine.fleets.get(key);
   if (!fleet) engine.fleets.set(key, (fleet = createFleet(engine, bundle, key)));

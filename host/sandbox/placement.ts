@@ -2,10 +2,15 @@
  * Which runner an isolate is opened in: the lane's group, a runner with room, or a new one bound to the plug-in.
  * May import: kernel.
  */
-import { HostError } from '../kernel/errors.ts';
+import { setPriority } from 'node:os';
+
+import { HostError, messageOf } from '../kernel/errors.ts';
 import { createGroup, type Engine } from './engine.ts';
 import type { Fleet, Group, Lane } from './records.ts';
 import type { Runner } from './runner.ts';
+
+/** Of runners that serve an org over its CPU time; 19 is the lowest priority. */
+const NICENESS = 10;
 
 /** The group that serves a lane now. */
 export function groupOf(engine: Engine, lane: Lane): Group {
@@ -53,12 +58,22 @@ function bind(engine: Engine, runner: Runner, fleet: Fleet, group: Group): void 
   runner.state = 'serving';
   runner.group = group;
   group.runners.add(runner);
+  if (fleet.bundle.niced) lowerPriority(engine, runner);
   runner.limit(fleet.frameBytes);
   runner.send({ type: 'prelude', body: engine.settings.prelude.source });
   runner.send({ type: 'main', body: fleet.bundle.source });
   runner.wantsCaches = true;
   sendCaches(engine, runner, fleet);
   runner.send({ type: 'plan', body: fleet.plan });
+}
+
+function lowerPriority(engine: Engine, runner: Runner): void {
+  try {
+    setPriority(runner.pid, NICENESS);
+  } catch (error) {
+    // It ended meanwhile, or the system does not allow it: then it runs like any other.
+    engine.settings.log.warn('runner.not_niced', { pid: runner.pid, error: messageOf(error) });
+  }
 }
 
 /** Hand the code caches over once both are made; until then isolates open without. */

@@ -18,6 +18,8 @@ export interface GuestBundle {
   readonly isolation: 'plugin' | 'org' | 'request';
   /** Names of the bindings that appear on `env`. */
   readonly bindings: readonly string[];
+  /** Its runners get what CPU time others leave. @default false */
+  readonly niced?: boolean;
 }
 
 export type HandlerName = 'fetch' | 'response' | 'notification';
@@ -42,10 +44,6 @@ export interface Invocation {
   readonly deadline: number;
   /** Whether the call may be run once more after a runner died under it. */
   readonly idempotent: boolean;
-  /** In force for this org, at most those of the bundle. @default those of the bundle */
-  readonly limits?: Limits;
-  /** The org is over its CPU time: a niced runner of its own serves it. @default false */
-  readonly slow?: boolean;
   readonly hostCall: HostCall;
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string) => void;
 }

@@ -119,7 +119,7 @@ test('an org with many calls in a lost runner does not keep the one call of anot
   const bundle = await bundleGuest({
     name: 'crowd',
     call: 'await env.kv.get("wait");',
-    limits: { wallMs: 500 },
+    limits: { wallMs: 5_000 },
   });
   let entered = 0;
   const never = (): Promise<string> => {
@@ -134,7 +134,7 @@ test('an org with many calls in a lost runner does not keep the one call of anot
     ...options,
     org: 'victim',
     hostCall: onceSlow,
-    withinMs: 3_500,
+    withinMs: 7_000,
   });
   await until('the victim is in the runner', () => entered === 1);
   const crowd = Array.from({ length: 8 }, () =>
@@ -144,6 +144,7 @@ test('an org with many calls in a lost runner does not keep the one call of anot
   const serving = kit.sandbox.status().runners.find(({ plugin }) => plugin === 'crowd');
   process.kill(serving?.pid ?? 0, 'SIGKILL');
   expect(textOf(await victim)).toBe('done');
+  await kit[Symbol.asyncDispose]();
   const ends = await Promise.all(crowd);
   expect(ends.every((outcome) => outcome.kind === 'failed')).toBe(true);
 });

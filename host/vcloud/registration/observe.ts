@@ -3,6 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import type { Doc } from '../../message/xml-documents.ts';
+import type { RequestOptions } from '../client/calls.ts';
 import type { VcloudClient } from '../client.ts';
 import { hasStatus } from '../errors.ts';
 import { findLink, queryPath, readRecords, uuidOf } from '../links.ts';
@@ -47,13 +48,14 @@ export async function observeService(
 export async function findService(
   client: VcloudClient,
   namespace: string,
+  options?: RequestOptions,
 ): Promise<Pick<ObservedService, 'href' | 'document'> | null> {
-  const records = await readRecords(client, queryPath('adminService', { namespace }));
+  const records = await readRecords(client, queryPath('adminService', { namespace }), options);
   // Compared here too: a filter that a server passes over must not hand us somebody else's service.
   const record = records.find(({ attributes }) => attributes['namespace'] === namespace);
   const href = record?.attributes['href'];
   if (!href) return null;
-  const document = await goneAsNull(client.getXml('Service', href));
+  const document = await goneAsNull(client.getXml('Service', href, options));
   return document && { href: document.href ?? href, document };
 }
 

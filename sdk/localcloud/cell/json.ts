@@ -1,9 +1,10 @@
 /**
  * Turns documents into the JSON form of the classic API and back, by the schema table.
- * May import: element, schema.
+ * May import: element, schema, schema-rules.
  */
 import type { Element, Ns } from './element.ts';
-import { type ElementRule, TYPES } from './schema.ts';
+import type { ElementRule } from './schema-rules.ts';
+import { TYPES } from './schema.ts';
 
 export type Json =
   | null

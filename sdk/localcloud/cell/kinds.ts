@@ -174,7 +174,7 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
     collection: 'serviceresources',
     container: 'ServiceResources',
     parent: 'resourceClass',
-    required: ['ExternalObjectId'],
+    required: ['Org', 'ExternalObjectId'],
     longest: { ExternalObjectId: 255 },
     query: 'serviceResource',
     record: {

@@ -107,12 +107,28 @@ export function rightElement(view: View, right: Right): Element {
     },
     [
       ...(custom ? [link(view, 'remove', rightPath(right))] : []),
+      ...(right.description === undefined
+        ? []
+        : [leaf('vcloud:Description', right.description)]),
       leaf('vcloud:Category', right.category),
       ...(right.bundleKey === undefined ? [] : [leaf('vcloud:BundleKey', right.bundleKey)]),
       ...(namespace === undefined ? [] : [leaf('vcloud:ServiceNamespace', namespace)]),
     ],
   );
 }
+
+/** An element of `ReferenceType` that points to a right. */
+export const rightReference = (
+  view: View,
+  name: 'vmext:Right' | 'vcloud:RightReference',
+  right: Right,
+): Element =>
+  element(name, {
+    href: `${view.base}${rightPath(right)}`,
+    id: rightUrn(right),
+    type: `${ADMIN}right+${view.format}`,
+    name: right.name,
+  });
 
 /** The list of rights that a service brought. */
 export function rightsElement(view: View, service: Entity, rights: readonly Right[]): Element {
@@ -123,14 +139,7 @@ export function rightsElement(view: View, service: Entity, rights: readonly Righ
     [
       link(view, 'up', pathOf(service), mediaOf('service')),
       link(view, 'add', path, `${ADMIN}right`),
-      ...rights.map((right) =>
-        element('vmext:Right', {
-          href: `${view.base}${rightPath(right)}`,
-          id: rightUrn(right),
-          type: `${ADMIN}right+${view.format}`,
-          name: right.name,
-        }),
-      ),
+      ...rights.map((right) => rightReference(view, 'vmext:Right', right)),
     ],
   );
 }

@@ -1,15 +1,17 @@
 /**
  * Checks a document against the schema table, as strictly as the validating parser of a real cell.
- * May import: element, schema.
+ * May import: element, schema, schema-rules.
  */
 import { type Element, NAMESPACES, type Ns } from './element.ts';
-import { type ElementRule, TYPES } from './schema.ts';
+import type { ElementRule } from './schema-rules.ts';
+import { TYPES } from './schema.ts';
 
 const SIMPLE: Readonly<Record<string, RegExp>> = {
   string: /^[\s\S]*$/,
   boolean: /^\s*(?:true|false|0|1)\s*$/,
   int: /^\s*[+-]?\d{1,10}\s*$/,
   long: /^\s*[+-]?\d{1,19}\s*$/,
+  dateTime: /^\s*-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?\s*$/,
 };
 
 const shown = (ns: Ns, name: string) =>

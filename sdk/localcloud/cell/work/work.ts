@@ -1,0 +1,55 @@
+/**
+ * Tasks and events as the store keeps them.
+ * May import: element.
+ */
+import type { Element } from '../element.ts';
+
+export const TASK_STATES = [
+  'queued',
+  'preRunning',
+  'running',
+  'success',
+  'error',
+  'canceled',
+  'aborted',
+] as const;
+
+export type TaskStatus = (typeof TASK_STATES)[number];
+
+const ENDED: ReadonlySet<TaskStatus> = new Set(['success', 'error', 'canceled', 'aborted']);
+
+/** Whether nothing may change any more. */
+export const hasEnded = (status: TaskStatus): boolean => ENDED.has(status);
+
+export interface Task {
+  readonly id: string;
+  /** Id of the org in whose list it is. */
+  readonly org: string;
+  readonly name: string;
+  readonly status: TaskStatus;
+  readonly operation: string;
+  readonly operationName: string;
+  readonly serviceNamespace: string;
+  readonly operationKey?: string;
+  readonly description?: string;
+  readonly startTime: string;
+  readonly endTime?: string;
+  readonly expiryTime: string;
+  readonly cancelRequested: boolean;
+  /** Owner, Error, User, Progress, Params, Details, Result: what was sent, at most once each. */
+  readonly parts: readonly Element[];
+}
+
+export interface CloudEvent {
+  readonly id: string;
+  /** Id of the org it belongs to. */
+  readonly org: string;
+  readonly type: string;
+  readonly serviceNamespace: string;
+  readonly success: boolean;
+  readonly timeStamp: string;
+  /** Attributes of the references, as they were sent. */
+  readonly owner: Readonly<Record<string, string>>;
+  readonly user: Readonly<Record<string, string>>;
+  readonly properties: Readonly<Record<string, string>>;
+}
