@@ -60,6 +60,12 @@ const vcloud = z.strictObject({
 const sandbox = z.strictObject({
   /** Runner processes that stand ready. */
   spares: z.int().min(0).max(16).default(1),
+  /** Runner processes at most, spares included. */
+  maxRunners: z.int().min(2).max(1_024).default(64),
+  /** Least isolation of every plug-in, whatever its manifest says: a runner for each org, or an isolate for each call. */
+  isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
+  /** An isolate without calls for so long is freed, in ms. */
+  idleMs: ms.default(60_000),
   /** Without just-in-time compiler: slower, smaller attack surface. */
   strict: z.boolean().default(false),
   /** Program and arguments put before the runner's, e.g. bubblewrap. */
@@ -68,7 +74,7 @@ const sandbox = z.strictObject({
   uids: z
     .tuple([z.int().min(1), z.int().min(1)])
     .or(z.tuple([]))
-    .default([60_000, 64_999]),
+    .default([70_000, 74_999]),
 });
 
 /** Any of the limits, as whole numbers in their units. */

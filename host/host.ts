@@ -53,6 +53,7 @@ export async function openHost(config: Config, { log }: { log: Log }): Promise<H
   const limits = createLimitsBook(config.quotas);
   const catalogue = await loadCatalogue({
     folders: config.plugins.folders,
+    isolation: config.sandbox.isolation,
     bindings: bindings.names,
     limits,
     sandbox,
@@ -101,6 +102,7 @@ export async function checkPlugins(config: Config): Promise<readonly PluginState
   await using sandbox = await openGuests(base);
   const catalogue = await loadCatalogue({
     folders: config.plugins.folders,
+    isolation: config.sandbox.isolation,
     bindings: bindings.names,
     limits: createLimitsBook(config.quotas),
     sandbox,

@@ -60,6 +60,8 @@ export function sandboxOptions({ sandbox }: Config): Omit<SandboxOptions, 'prelu
   const [first, last] = sandbox.uids;
   return {
     spares: sandbox.spares,
+    maxRunners: sandbox.maxRunners,
+    idleMs: sandbox.idleMs,
     strict: sandbox.strict,
     argvPrefix: sandbox.argvPrefix,
     uidRange: first === undefined || last === undefined ? null : [first, last],

@@ -7,9 +7,8 @@ import { join } from 'node:path';
 
 import { HostError, messageOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
-import type { LimitsBook } from '../quotas/limits-book.ts';
 import type { HandlerName, Sandbox } from '../sandbox/sandbox.ts';
-import { loadFolder, type LoadedPlugin } from './folder.ts';
+import { loadFolder, type FolderOptions, type LoadedPlugin } from './folder.ts';
 import { createRouteTable, type RouteMatch } from './routes.ts';
 
 export interface LivePlugin extends LoadedPlugin {
@@ -34,11 +33,9 @@ export interface Catalogue {
   readonly states: readonly PluginState[];
 }
 
-export interface CatalogueOptions {
+export interface CatalogueOptions extends FolderOptions {
   /** Folders that hold one plug-in folder each below them. */
   readonly folders: readonly string[];
-  readonly bindings: readonly string[];
-  readonly limits: LimitsBook;
   /** Without it bundles are validated and built, but not run. */
   readonly sandbox: Sandbox | null;
   readonly log: Log;

@@ -18,10 +18,26 @@ export interface LoadedPlugin {
   readonly guest: GuestBundle;
 }
 
+export interface FolderOptions {
+  readonly bindings: readonly string[];
+  readonly limits: LimitsBook;
+  /** Least isolation, whatever the manifest says. */
+  readonly isolation: Isolation;
+}
+
+type Isolation = GuestBundle['isolation'];
+
+/** From the weakest to the strongest. */
+const ISOLATIONS: readonly Isolation[] = ['plugin', 'org', 'request'];
+
+function stricter(one: Isolation, other: Isolation): Isolation {
+  return ISOLATIONS.indexOf(one) > ISOLATIONS.indexOf(other) ? one : other;
+}
+
 /** Throws BUNDLE_INVALID with the reason; touches nothing else. */
 export async function loadFolder(
   folder: string,
-  { bindings, limits }: { bindings: readonly string[]; limits: LimitsBook },
+  { bindings, limits, isolation }: FolderOptions,
 ): Promise<LoadedPlugin> {
   const manifest = parseManifest(await readJson(join(folder, 'plugin.json')));
   const unknown = manifest.bindings.find((name) => !bindings.includes(name));
@@ -44,13 +60,14 @@ export async function loadFolder(
     });
   });
   const resolved = limits.resolve(manifest.name, manifest.limits);
-  return { manifest, guest: guestBundle(manifest, built, resolved) };
+  const given = { limits: resolved, least: isolation };
+  return { manifest, guest: guestBundle(manifest, built, given) };
 }
 
 function guestBundle(
   manifest: Manifest,
   built: { source: string; digest: string },
-  limits: Limits,
+  { limits, least }: { limits: Limits; least: Isolation },
 ): GuestBundle {
   return {
     plugin: manifest.name,
@@ -58,7 +75,7 @@ function guestBundle(
     digest: built.digest,
     source: built.source,
     limits,
-    isolation: manifest.isolation,
+    isolation: stricter(manifest.isolation, least),
     bindings: manifest.bindings,
   };
 }

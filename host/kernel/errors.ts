@@ -151,6 +151,40 @@ export const CODES = {
   ),
   VCLOUD_ANSWER_TOO_LARGE: plugin(502, "vCloud's answer is larger than a plug-in may receive."),
   TASK_OVER: plugin(409, 'The task is over, unknown, or belongs to another call.'),
+  FETCH_ORIGIN_DENIED: plugin(
+    403,
+    'The plug-in fetched from an origin, or with a method, that its manifest does not name.',
+  ),
+  FETCH_ADDRESS_DENIED: plugin(
+    403,
+    'The name led to an address that plug-ins may not reach: not public and not in `fetch.addresses`, or the cell, the broker or the host itself.',
+  ),
+  FETCH_RATE_EXCEEDED: plugin(
+    429,
+    'The plug-in has too many fetches of this org under way, or made too many in too short a time.',
+  ),
+  FETCH_TOO_LARGE: plugin(
+    502,
+    'The body of a fetch, or the answer after decompression, is larger than allowed.',
+  ),
+  FETCH_TIMEOUT: peer(504, 'The other side did not answer a fetch in full before the time was up.'),
+  FETCH_FAILED: peer(
+    502,
+    'A fetch came to nothing: no such name, no connection, no trust in the certificate, too many redirects, or an answer that is not HTTP.',
+  ),
+  SECRET_UNREADABLE: operator(
+    503,
+    'A secret can not be decrypted: the key is not the one it was sealed with; set the secret again.',
+  ),
+  // tenants
+  TENANT_INVALID: operator(
+    400,
+    'A setting of an org is not of the expected form or size; the message names it.',
+  ),
+  TENANT_CONFIG_INVALID: operator(
+    503,
+    "The org's configuration does not fit the schema of the plug-in; the message names the place.",
+  ),
   // set-up and surroundings
   CONFIG_INVALID: operator(
     500,

@@ -47,12 +47,28 @@ const FROM_GUEST = new Set([
   'public-key-pins',
   'content-security-policy',
   'service-worker-allowed',
+  'content-security-policy-report-only',
+  'report-to',
+  'reporting-endpoints',
+  'nel',
+  'refresh',
+  'speculation-rules',
+  'set-login',
+  'origin-agent-cluster',
+  'permissions-policy',
+  'referrer-policy',
+  'sourcemap',
+  'x-frame-options',
   'alt-svc',
   'x-content-type-options',
 ]);
 
+/** Types that a browser would run, by their essence (type/subtype). */
 const ACTIVE_CONTENT =
-  /^\s*(?:text\/html|application\/xhtml\+xml|image\/svg\+xml|(?:text|application)\/(?:x-)?(?:java|ecma)script)\b/i;
+  /^(?:text\/html|application\/xhtml\+xml|image\/svg\+xml|multipart\/.*|(?:text|application)\/(?:x-)?(?:java|ecma|live|j)script[\d.]*)$/;
+
+/** Whatever the type, a browser that opens a reply runs nothing in vCloud's origin. */
+const REPLY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
 
 /** The request headers that a guest may see. */
 export function guestRequestHeaders(headers: HeaderList): HeaderList {
@@ -79,8 +95,8 @@ export type ReplyHeaders =
   | { readonly ok: false; readonly why: string };
 
 /**
- * The reply headers that leave the host: forbidden ones dropped, repeated ones joined, `nosniff`
- * added. CR, LF and NUL and active content types (unless granted) make the reply invalid.
+ * The reply headers that leave the host: forbidden ones dropped, repeated ones joined, `nosniff` and
+ * a policy that runs nothing added. CR, LF and NUL and active content types (unless granted) make the reply invalid.
  */
 export function replyHeaders(headers: HeaderList, allowActiveContent: boolean): ReplyHeaders {
   const kept: Record<string, string> = {};
@@ -93,7 +109,9 @@ export function replyHeaders(headers: HeaderList, allowActiveContent: boolean): 
       return { ok: false, why: `the header ${name} holds a CR, LF or NUL` };
     const lower = name.toLowerCase();
     if (FROM_GUEST.has(lower) || isPolicyHeader(lower)) continue;
-    if (lower === 'content-type' && !allowActiveContent && ACTIVE_CONTENT.test(value))
+    if (lower === 'content-type' && (spelling.has(lower) || !isContentType(value)))
+      return { ok: false, why: 'the content type is not one media type' };
+    if (lower === 'content-type' && !allowActiveContent && ACTIVE_CONTENT.test(essenceOf(value)))
       return { ok: false, why: 'HTML and script content types need a grant of the operator' };
     const known = spelling.get(lower);
     if (known === undefined) {
@@ -102,7 +120,17 @@ export function replyHeaders(headers: HeaderList, allowActiveContent: boolean): 
     } else kept[known] = `${kept[known]}, ${value}`;
   }
   kept['X-Content-Type-Options'] = 'nosniff';
+  kept['Content-Security-Policy'] = REPLY_POLICY;
   return { ok: true, headers: kept };
+}
+
+/** One type with parameters: a list would let the browser choose another one than we looked at. */
+function isContentType(value: string): boolean {
+  return /^\s*[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+\s*(?:;[^,]*)?$/.test(value);
+}
+
+function essenceOf(value: string): string {
+  return (value.split(';')[0] ?? '').trim().toLowerCase();
 }
 
 function isPolicyHeader(lower: string): boolean {

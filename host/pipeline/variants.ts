@@ -5,7 +5,10 @@
 import type { Limits } from '../quotas/limits.ts';
 import type { GuestBundle } from '../sandbox/sandbox.ts';
 
-const made = new WeakMap<GuestBundle, WeakMap<Limits, { normal: GuestBundle; slow: GuestBundle }>>();
+const made = new WeakMap<
+  GuestBundle,
+  WeakMap<Limits, { normal: GuestBundle; slow: GuestBundle }>
+>();
 
 /** The same object for the same bundle, limits and pace, so that isolates are found again. */
 export function variantOf(bundle: GuestBundle, limits: Limits, slow: boolean): GuestBundle {

@@ -88,7 +88,7 @@ export interface SandboxOptions {
   readonly strict?: boolean;
   /** Words put before the runner's command line, e.g. `['bwrap', …]`. @default [] */
   readonly argvPrefix?: readonly string[];
-  /** User ids for runners when the host is root, first and last; null runs them as root. @default [60000, 64999] */
+  /** User ids for runners when the host is root, first and last; null runs them as root. @default [70000, 74999] */
   readonly uidRange?: readonly [number, number] | null;
   /** Replaces the runner program. For tests. */
   readonly runnerProgram?: RunnerProgram;
@@ -122,7 +122,7 @@ export const SANDBOX_DEFAULTS = {
   drainMs: 10_000,
   strict: false,
   argvPrefix: [],
-  uidRange: [60_000, 64_999],
+  uidRange: [70_000, 74_999],
 } as const satisfies Partial<SandboxOptions>;
 
 /** All options with a value each: what inner code sees. */

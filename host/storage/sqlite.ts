@@ -22,6 +22,12 @@ const STEPS = [
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
    INSERT INTO counters VALUES ('kv.version', 0);`,
+  `CREATE TABLE open_tasks (
+     key TEXT PRIMARY KEY, owner TEXT NOT NULL, lease_until INTEGER NOT NULL, plugin TEXT NOT NULL,
+     namespace TEXT NOT NULL, org TEXT NOT NULL, user TEXT NOT NULL, operation TEXT NOT NULL,
+     created_at INTEGER NOT NULL, href TEXT, outcome TEXT
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX open_tasks_by_lease ON open_tasks (lease_until);`,
 ];
 
 /**

@@ -26,8 +26,10 @@ async function spend(ms: number, call: (turn: number) => Promise<unknown>): Prom
   };
 }
 
-const hello = (inside: Inside, org: number): Promise<number> =>
-  inside.call('hello', 'GET', '/api/hello?name=bench', org);
+async function hello(inside: Inside, org: number): Promise<void> {
+  const status = await inside.call('hello', 'GET', '/api/hello?name=bench', org);
+  if (status !== 200) throw new Error(`hello answered ${status}`);
+}
 
 /** The corridor with a transport in this process: no broker, no sockets but the runner's. */
 export async function dispatchAlone(ms: number): Promise<Spent> {

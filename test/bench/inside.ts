@@ -10,13 +10,19 @@ import { buildPrelude } from '#sdk/guest';
 import type { Binding } from '../../host/bindings/binding.ts';
 import { createRegistry } from '../../host/bindings/registry.ts';
 import { type Catalogue, loadCatalogue } from '../../host/bundles/catalogue.ts';
+import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import type { Transport } from '../../host/message/delivery.ts';
 import { createCorridor } from '../../host/pipeline/corridor.ts';
+import { createLimitsBook } from '../../host/quotas/limits-book.ts';
+import { createMeter } from '../../host/quotas/meter.ts';
 import { openSandbox } from '../../host/sandbox/open.ts';
 import type { SandboxOptions } from '../../host/sandbox/options.ts';
 import type { Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
+import { createSeal } from '../../host/storage/seal.ts';
+import { openDatabase } from '../../host/storage/sqlite.ts';
+import { openSqliteJournal } from '../../host/storage/sqlite-journal.ts';
 import { createMessage, idOf, orgUrn, statusOf } from './messages.ts';
 
 export const PLUGINS = fileURLToPath(new URL('../../plugins', import.meta.url));
@@ -43,13 +49,18 @@ export interface InvokeOptions {
 const BYTES = 1_024;
 
 export async function openInside(options: Partial<SandboxOptions> = {}): Promise<Inside> {
+  await using stack = new AsyncDisposableStack();
   const metrics = createMetrics();
   const log = silentLog;
-  const sandbox = openSandbox({ prelude: await buildPrelude(), metrics, ...options });
+  const prelude = await buildPrelude();
+  const sandbox = stack.use(openSandbox({ prelude, metrics, ...options }));
+  const limits = createLimitsBook({ ceilings: {}, plugins: {}, orgs: {} });
   const bindings = createRegistry([kvOfNothing, slow], { log, metrics });
   const catalogue = await loadCatalogue({
     folders: [PLUGINS, BENCH_PLUGINS, WAITING],
     bindings: bindings.names,
+    limits,
+    isolation: 'plugin',
     sandbox,
     log,
   });
@@ -62,6 +73,15 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
     metrics,
     envelope: 'array',
     parkMs: 1_000,
+    signals: stack.use(createDeadlineSignals()),
+    journal: openSqliteJournal({
+      database: openDatabase(':memory:'),
+      seal: createSeal(Buffer.alloc(32)),
+      log,
+    }),
+    limits,
+    meter: createMeter(),
+    authority: null,
     decode: { maxMessageBytes: 16_777_216, systemOrg: 'urn:vcloud:org:system' },
     deadlines: { extensionTimeoutMs: 10_000, marginMs: 300 },
     catalogue: () => catalogue,
@@ -69,6 +89,7 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
     mayReplyTo: () => true,
   });
   let serial = 0;
+  const opened = stack.move();
   return {
     sandbox,
     catalogue,
@@ -104,7 +125,7 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
         log: () => undefined,
       });
     },
-    [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 

@@ -78,6 +78,6 @@ test('a runner that was taken over can not read, connect, spawn or signal', asyn
     network: 'ERR_ACCESS_DENIED',
     environment: '',
     folder: '/',
-    ...(uid?.active ? { signal: 'EPERM', user: expect.stringMatching(/^6[0-4]\d{3}$/) } : {}),
+    ...(uid?.active ? { signal: 'EPERM', user: expect.stringMatching(/^7[0-4]\d{3}$/) } : {}),
   });
 });

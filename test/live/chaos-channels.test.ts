@@ -15,6 +15,7 @@ import { waitFor } from '../support/wait.ts';
 
 const QUEUE = 'vcx.sdkext.counter';
 const BUSY = 100;
+const CONSUMER_TIMEOUT_MS = 3_000;
 
 const stack = new AsyncDisposableStack();
 const figures = createFigures();
@@ -32,7 +33,7 @@ beforeAll(async () => {
   // So that a message which is not acknowledged is punished within the time of a test.
   await rabbit.ctl(
     'eval',
-    'application:set_env(rabbit, consumer_timeout, 3000), application:set_env(rabbit, channel_tick_interval, 200).',
+    `application:set_env(rabbit, consumer_timeout, ${CONSUMER_TIMEOUT_MS}), application:set_env(rabbit, channel_tick_interval, 200).`,
   );
   proxy = stack.use(await openTcpProxy(rabbit.port));
   client = stack.use(await openChaosClient(rabbit.url));
@@ -71,25 +72,36 @@ async function survives(hurt: () => unknown): Promise<void> {
   await host.ready();
 }
 
-const inject = (bytes: Buffer) => proxy.inject('vcx/consume', bytes);
+/** Say something on the very channel that the host consumes on. */
+async function inject(frames: (channel: number) => Buffer): Promise<void> {
+  const consumers = await rabbit.ctl('-s', 'list_consumers', 'queue_name', 'channel_pid');
+  const pid = consumers
+    .split('\n')
+    .find((line) => line.startsWith(QUEUE))
+    ?.split('\t')[1];
+  const channels = await rabbit.ctl('-s', 'list_channels', 'pid', 'number');
+  const number = channels
+    .split('\n')
+    .find((line) => line.startsWith(`${pid}\t`))
+    ?.split('\t')[1];
+  proxy.inject('vcx/consume', frames(Number(number)));
+}
 
 test('an acknowledgement of an unknown tag (406) costs the channel, not a call', () =>
-  survives(() => inject(ackFrame(1, 999_999n))));
+  survives(() => inject((channel) => ackFrame(channel, 999_999n))));
 
 test('a publish to a missing exchange (404) costs the channel, not a call', () =>
-  survives(() => inject(publishFrames({ channel: 1, exchange: 'no.such', routingKey: 'x' }))));
+  survives(() =>
+    inject((channel) => publishFrames({ channel, exchange: 'no.such', routingKey: 'x' })),
+  ));
 
 test('a callback that throws into the library costs the channel, not a call', () =>
   survives(() => host.signal('SIGUSR2')));
 
 test('a call that takes longer than the consumer timeout costs the channel, and is answered by its first run', async () => {
-  await survives(async () => {
-    const from = host.lines.length;
-    client.send({ query: 'waitMs=5000' });
-    await host.says(/"broker\.channel_died"/, from).catch(() => undefined);
-  });
+  await survives(() => client.send({ query: 'waitMs=5000' }));
   // The time until the broker punishes is not the time until we are back.
-  took.pop();
+  took.push((took.pop() ?? 0) - CONSUMER_TIMEOUT_MS);
 });
 
 test('a queue that is deleted under load is made again and consumed; only what stood in it is gone', async () => {
@@ -111,6 +123,7 @@ test('all deaths of a channel were counted, and the consumer was back within two
 });
 
 test('a path that goes half-open is left for a new connection, and calls are answered again', async () => {
+  await client.settle();
   proxy.freeze();
   const began = performance.now();
   const stop = client.load(20);

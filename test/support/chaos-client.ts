@@ -61,7 +61,7 @@ export interface ChaosClient extends AsyncDisposable {
   send(spec?: CallSpec): ChaosCall | null;
   /** Publish at a rate until the returned function is called. */
   load(perSecond: number, spec?: () => CallSpec): () => void;
-  /** Send and wait for the first reply. */
+  /** Send and wait for the first reply. Not part of the account. */
   ask(spec?: CallSpec): Promise<ChaosReply>;
   /** Wait until every call is answered or its time is over; then account for all since the last time. */
   settle(): Promise<Account>;
@@ -79,7 +79,6 @@ export async function openChaosClient(
   const org = randomUUID();
   const replyTo = `vcd.replyQueue.${randomUUID()}`;
   const calls = new Map<string, ChaosCall>();
-  const past: ChaosCall[] = [];
   /** When a connection ended, in monotonic ms. */
   const losses: number[] = [];
   const stop = new AbortController();
@@ -189,7 +188,6 @@ export async function openChaosClient(
     const account = accountOf([...calls.values()], (call) =>
       losses.some((at) => at > call.sentAt && at < call.sentAt + timeoutMs),
     );
-    past.push(...calls.values());
     calls.clear();
     return account;
   }
@@ -209,6 +207,7 @@ export async function openChaosClient(
         () => call.replies.length > 0,
         () => `a reply to ${call.id}`,
       );
+      calls.delete(call.id);
       return call.replies[0] as ChaosReply;
     },
     settle,

@@ -8,6 +8,8 @@ test('forbidden headers are dropped, repeated ones joined, nosniff added', () =>
       [
         ['Content-Type', 'application/json'],
         ['Set-Cookie', 'a=b'],
+        ['Refresh', '0; url=https://example.com'],
+        ['Content-Security-Policy', '*'],
         ['Access-Control-Allow-Origin', '*'],
         ['Transfer-Encoding', 'chunked'],
         ['Authorization', 'x'],
@@ -25,6 +27,7 @@ test('forbidden headers are dropped, repeated ones joined, nosniff added', () =>
       Link: '<a>, <b>',
       Location: '/api/task/1',
       'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
     },
   });
 });
@@ -38,6 +41,12 @@ test.each([
   [['Content-Type', 'text/html; charset=utf-8']],
   [['Content-Type', 'image/svg+xml']],
   [['Content-Type', 'application/javascript']],
+  [['Content-Type', 'text/javascript1.5']],
+  [['Content-Type', 'TEXT/HTML']],
+  [['Content-Type', 'x/y,text/html']],
+  [['Content-Type', 'text/plain, text/html']],
+  [['Content-Type', 'text']],
+  [['Content-Type', 'multipart/x-mixed-replace; boundary=x']],
 ] as [string, string][][])('%j makes the reply invalid', (header) => {
   expect(replyHeaders([header], false)).toMatchObject({ ok: false });
 });

@@ -11,17 +11,18 @@ const DATE = 0x0021;
 
 interface Entry {
   readonly name: Buffer;
-  readonly data: Buffer;
+  readonly data: Uint8Array;
   readonly offset: number;
 }
 
-/** Names must be plain file names; order is kept. */
-export function encodeZip(files: Readonly<Record<string, string>>): Buffer {
+/** Names must be plain file names; order is kept. The same files give the same bytes. */
+export function encodeZip(files: Readonly<Record<string, string | Uint8Array>>): Buffer {
   const parts: Buffer[] = [];
   const entries: Entry[] = [];
   let offset = 0;
-  for (const [name, text] of Object.entries(files)) {
-    const entry = { name: Buffer.from(name), data: Buffer.from(text), offset };
+  for (const [name, content] of Object.entries(files)) {
+    const data = typeof content === 'string' ? Buffer.from(content) : content;
+    const entry = { name: Buffer.from(name), data, offset };
     entries.push(entry);
     const local = Buffer.concat([localHeader(entry), entry.name, entry.data]);
     parts.push(local);

@@ -30,13 +30,20 @@ export interface Kind {
   readonly required: readonly string[];
   /** Longest text of an element, in characters. */
   readonly longest: Readonly<Record<string, number>>;
-  /** Query type, and attribute of the record to element, `@name`, or kind of an ancestor (`^service`). */
+  /** Query type, and attribute of the record to where its value is: see `valueOf` in `tables/`. */
   readonly query: string;
   readonly record: Readonly<Record<string, string>>;
 }
 
 const all = (names: readonly string[], length: number) =>
   Object.fromEntries(names.map((name) => [name, length]));
+
+/** What records of API definitions and their files say of the service. */
+const SERVICE = {
+  serviceName: '^service.@name',
+  serviceNamespace: '^service.Namespace',
+  serviceVendor: '^service.Vendor',
+};
 
 export const KINDS: Readonly<Record<KindName, Kind>> = {
   service: {
@@ -113,6 +120,7 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
       service: '^service',
       namespace: 'Namespace',
       apiVendor: 'ApiVendor',
+      ...SERVICE,
     },
   },
   fileDescriptor: {
@@ -126,7 +134,17 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
     required: [],
     longest: {},
     query: 'adminFileDescriptor',
-    record: { name: '@name', apiDefinition: '^apiDefinition', service: '^service' },
+    record: {
+      name: 'File@name',
+      fileUrl: 'File@href',
+      fileMimeType: 'File@type',
+      apiDefinition: '^apiDefinition',
+      apiName: '^apiDefinition.@name',
+      apiNamespace: '^apiDefinition.Namespace',
+      apiVendor: '^apiDefinition.ApiVendor',
+      service: '^service',
+      ...SERVICE,
+    },
   },
   resourceClass: {
     element: 'ResourceClass',
@@ -179,6 +197,7 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
     query: 'serviceResource',
     record: {
       name: '@name',
+      org: 'Org@href',
       resourceClass: '^resourceClass',
       externalObjectId: 'ExternalObjectId',
     },
@@ -194,7 +213,16 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
     required: [],
     longest: {},
     query: 'aclRule',
-    record: { name: '@name', resourceClassAction: '^resourceClassAction' },
+    record: {
+      name: '@name',
+      resourceClassAction: '^resourceClassAction',
+      org: 'OrganizationAccess/Entity@href',
+      principal: 'PrincipalAccess/Entity@href',
+      serviceResource: 'ServiceResourceAccess/Entity@href',
+      orgAccess: 'OrganizationAccess/Access',
+      principalAccess: 'PrincipalAccess/Access',
+      serviceResourceAccess: 'ServiceResourceAccess/Access',
+    },
   },
 };
 

@@ -1,14 +1,16 @@
 /**
- * The query service: records of rights and of everything below extension services.
- * May import: element, fault, fiql, json, kinds, represent, store.
+ * The query service: pages, sorting, filters and formats over the tables of what can be queried.
+ * May import: caller, element, fault, fiql, json, represent, tables, store.
  */
-import { type Element, element, textOf } from './element.ts';
+import type { Caller } from './caller.ts';
+import { type Element, element } from './element.ts';
 import { VcloudFault } from './fault.ts';
 import { compileFilter } from './fiql.ts';
 import { type Json, toJson } from './json.ts';
-import { KINDS, KIND_NAMES, type KindName } from './kinds.ts';
-import { type View, link, pathOf, rightPath, rightUrn } from './represent.ts';
-import { type Entity, type Store, ancestorOf, urnOf } from './store.ts';
+import { type View, link } from './represent.ts';
+import type { Store } from './store.ts';
+import { QUERY_TABLES } from './tables/tables.ts';
+import type { Row } from './tables/table.ts';
 
 export interface Query {
   readonly type: string;
@@ -19,48 +21,9 @@ export interface Query {
   readonly parent?: string;
 }
 
-interface Row {
-  readonly path: string;
-  readonly urn: string;
-  readonly attributes: Readonly<Record<string, string>>;
-}
-
 const MAX_PAGE_SIZE = 128;
 const DEFAULT_PAGE_SIZE = 25;
-
-function valueOf(store: Store, view: View, entity: Entity, source: string): string | undefined {
-  if (source === '@name') return entity.name;
-  if (!source.startsWith('^')) return textOf(entity.content, source);
-  const ancestor = ancestorOf(store, entity, source.slice(1) as KindName);
-  return ancestor && `${view.base}${pathOf(ancestor)}`;
-}
-
-function entityRows(store: Store, view: View, kind: KindName, parent?: string): Row[] {
-  const entities = [...store.entities.values()].filter(
-    (item) => item.kind === kind && (parent === undefined || item.parent === parent),
-  );
-  return entities.map((entity) => ({
-    path: pathOf(entity),
-    urn: urnOf(entity),
-    attributes: Object.fromEntries(
-      Object.entries(KINDS[kind].record).flatMap(([name, source]) => {
-        const value = valueOf(store, view, entity, source);
-        return value === undefined ? [] : [[name, value]];
-      }),
-    ),
-  }));
-}
-
-function rightRows(store: Store): Row[] {
-  return [...store.rights.values()].map((right) => ({
-    path: rightPath(right),
-    urn: rightUrn(right),
-    attributes: { name: right.name, category: right.category },
-  }));
-}
-
-/** `apiFilter` to `ApiFilter`: the middle of the record element's name. */
-const recordName = (type: string) => `${type.charAt(0).toUpperCase()}${type.slice(1)}`;
+const FORMATS = ['records', 'idrecords', 'references'];
 
 function numberOf(query: Query, name: string, fallback: number): number {
   const text = query.parameters.get(name);
@@ -95,29 +58,33 @@ function pageLinks(view: View, query: Query, page: number, last: number): Elemen
   ];
 }
 
-interface Found {
-  readonly rows: readonly Row[];
-  readonly known: readonly string[];
+/** What one hit is called and says in each format. */
+function hit(view: View, record: string, format: string, row: Row): Element {
+  const href = row.path && `${view.base}${row.path}`;
+  if (format === 'references') {
+    const type = row.media && `${row.media}+${view.format}`;
+    return element(`vcloud:${record}Reference`, {
+      href,
+      id: row.urn,
+      type,
+      name: row.attributes['name'],
+    });
+  }
+  const key = format === 'records' ? { href } : { id: row.urn };
+  return element(`vcloud:${record}Record`, { ...row.attributes, ...key });
 }
 
-function find(store: Store, view: View, query: Query): Found {
-  if (query.type === 'right') return { rows: rightRows(store), known: ['name', 'category'] };
-  const kind = KIND_NAMES.find((name) => KINDS[name].query === query.type);
-  if (!kind) throw new VcloudFault(400, `The query type '${query.type}' is not supported`);
-  return {
-    rows: entityRows(store, view, kind, query.parent),
-    known: Object.keys(KINDS[kind].record),
-  };
-}
-
-/** Answer a query as `QueryResultRecords`; 400 for unknown types, attributes, formats and pages. */
-export function runQuery(store: Store, view: View, query: Query): Element {
+/** Answer a query: 400 for unknown types, attributes, formats and pages, 403 for what others may ask. */
+export function runQuery(store: Store, view: View, caller: Caller, query: Query): Element {
   const format = query.parameters.get('format') ?? 'records';
-  if (format !== 'records' && format !== 'idrecords')
+  if (!FORMATS.includes(format))
     throw new VcloudFault(400, `The format '${format}' is not supported`);
-  const { rows, known } = find(store, view, query);
+  const table = QUERY_TABLES[query.type];
+  if (!table) throw new VcloudFault(400, `The query type '${query.type}' is not supported`);
+  if (!table.mayAsk(caller)) throw new VcloudFault(403, 'Only an administrator may ask for this');
+  const rows = table.rows({ store, view, caller, parent: query.parent });
   const text = query.parameters.get('filter');
-  const filter = text === undefined ? () => true : compileFilter(text, known);
+  const filter = text === undefined ? () => true : compileFilter(text, table.attributes);
   const hits = sorted(
     rows.filter((row) => filter(row.attributes)),
     query,
@@ -126,14 +93,12 @@ export function runQuery(store: Store, view: View, query: Query): Element {
   const pageSize = Math.min(numberOf(query, 'pageSize', DEFAULT_PAGE_SIZE), MAX_PAGE_SIZE);
   const last = Math.max(1, Math.ceil(hits.length / pageSize));
   if (page > last) throw new VcloudFault(400, `The page ${page} does not exist: there are ${last}`);
-  const records = hits.slice((page - 1) * pageSize, page * pageSize).map((row) =>
-    element(`vcloud:${recordName(query.type)}Record`, {
-      ...row.attributes,
-      ...(format === 'records' ? { href: `${view.base}${row.path}` } : { id: row.urn }),
-    }),
-  );
+  const shown = hits
+    .slice((page - 1) * pageSize, page * pageSize)
+    .map((row) => hit(view, table.record, format, row));
+  const name = format === 'references' ? `${table.record}References` : 'QueryResultRecords';
   return element(
-    'vcloud:QueryResultRecords',
+    `vcloud:${name}`,
     {
       total: hits.length,
       pageSize,
@@ -142,7 +107,34 @@ export function runQuery(store: Store, view: View, query: Query): Element {
       type: `application/vnd.vmware.vcloud.query.${format}+${view.format}`,
       href: `${view.base}${query.path}`,
     },
-    [...pageLinks(view, query, page, last), ...records],
+    [...pageLinks(view, query, page, last), ...shown],
+  );
+}
+
+/** The types that a caller may ask for, as the document behind `/api/query`. */
+export function queryListElement(view: View, caller: Caller): Element {
+  const types = Object.keys(QUERY_TABLES).filter((name) => QUERY_TABLES[name]?.mayAsk(caller));
+  const links = types.flatMap((type) =>
+    FORMATS.map((format) => ({
+      ...link(
+        view,
+        'down',
+        `/api/query?type=${type}&format=${format}`,
+        `application/vnd.vmware.vcloud.query.${format}`,
+      ),
+      type,
+    })),
+  );
+  return element(
+    'vcloud:QueryList',
+    {
+      type: `application/vnd.vmware.vcloud.query.queryList+${view.format}`,
+      href: `${view.base}/api/query`,
+    },
+    links.map(({ type, ...found }) => ({
+      ...found,
+      attributes: { ...found.attributes, name: type },
+    })),
   );
 }
 
@@ -153,6 +145,14 @@ const TYPED = new Set([
   'total',
   'page',
   'pageSize',
+  'isEnabled',
+  'isReadOnly',
+  'isDeployed',
+  'isBusy',
+  'isLdapUser',
+  'progress',
+  'hasOwner',
+  'eventStatus',
 ]);
 
 const typed = ({ attributes }: Element): (readonly [string, Json])[] =>
@@ -162,6 +162,7 @@ const typed = ({ attributes }: Element): (readonly [string, Json])[] =>
   ]);
 
 function recordToJson(record: Element): Json {
+  if (record.name.endsWith('Reference')) return toJson(record, 'Reference');
   const head = { _type: `QueryResult${record.name}Type`, link: [], metadata: null };
   return { ...head, otherAttributes: {}, ...Object.fromEntries(typed(record)) };
 }
@@ -174,6 +175,6 @@ export function queryToJson(result: Element): Json {
     otherAttributes: {},
     link: links.map((item) => toJson(item, 'Link')),
     ...Object.fromEntries(typed(result)),
-    record: records.map(recordToJson),
+    [result.name.endsWith('References') ? 'reference' : 'record']: records.map(recordToJson),
   };
 }

@@ -1,0 +1,103 @@
+/**
+ * The service account's way to vCloud for plug-ins: in the context of the calling org, at a bounded rate.
+ * May import: kernel, quotas, vcloud.
+ */
+import { HostError } from '../../kernel/errors.ts';
+import { systemClock, type Clock } from '../../kernel/time.ts';
+import { createBucket, type Bucket } from '../../quotas/bucket.ts';
+import type { VcloudAnswer, VcloudMethod } from '../../vcloud/client/calls.ts';
+import type { VcloudClient } from '../../vcloud/client.ts';
+import { VcloudError } from '../../vcloud/errors.ts';
+import { uuidOf } from '../../vcloud/links.ts';
+import type { Grant } from '../binding.ts';
+
+export interface AccessOptions {
+  /** Null where no vCloud is configured: then every call is refused. */
+  readonly client: VcloudClient | null;
+  readonly clock?: Clock;
+  /** Requests of one plug-in over all orgs, and how many at once after a quiet time. @default 20 and 40 */
+  readonly requestsPerSecond?: number;
+  readonly burst?: number;
+}
+
+export const ACCESS_DEFAULTS = { requestsPerSecond: 20, burst: 40 } as const;
+
+export interface AccessCall {
+  readonly method: VcloudMethod;
+  /** Path and query. */
+  readonly path: string;
+  readonly body?: string;
+  readonly type?: string;
+  /** @default 'application/*+xml' */
+  readonly accept?: string;
+}
+
+export interface VcloudAccess {
+  /** Origin of the configured vCloud, for hrefs inside documents. */
+  readonly origin: string;
+  /**
+   * One request in the context of the grant's org; answers of any status are given. Throws
+   * `VCLOUD_RATE_EXCEEDED`, and `VCLOUD_UNAVAILABLE` without a word of what went wrong on our side.
+   */
+  send(grant: Grant, call: AccessCall, signal?: AbortSignal): Promise<VcloudAnswer>;
+}
+
+export function createAccess(options: AccessOptions): VcloudAccess {
+  const { client } = options;
+  const take = createRates(options);
+  return {
+    origin: client?.origin ?? '',
+    async send(grant, { method, path, body, type, accept }, signal) {
+      if (!client) throw new HostError('VCLOUD_UNAVAILABLE', 'no vCloud is configured');
+      take(grant.plugin);
+      try {
+        return await client.request(method, path, {
+          headers: { 'x-vmware-vcloud-tenant-context': orgUuid(grant) },
+          raw: true,
+          ...(body === undefined ? {} : { body }),
+          ...(type === undefined ? {} : { type }),
+          ...(accept === undefined ? {} : { accept }),
+          ...(signal ? { signal } : {}),
+        });
+      } catch (error) {
+        throw discreet(error);
+      }
+    },
+  };
+}
+
+/** Bare id of the calling org. */
+export function orgUuid({ org }: Pick<Grant, 'org'>): string {
+  const uuid = uuidOf(org);
+  if (!uuid) throw new HostError('VCLOUD_OUT_OF_SCOPE', 'the call has no org that vCloud knows');
+  return uuid;
+}
+
+/** Messages of the client speak of our session and its address: guests get the code only. */
+function discreet(error: unknown): unknown {
+  if (error instanceof VcloudError)
+    return error.code === 'VCLOUD_REFUSED'
+      ? new HostError('VCLOUD_REFUSED', 'vCloud does not let the service account in')
+      : new HostError('VCLOUD_UNAVAILABLE', 'vCloud did not answer');
+  if (error instanceof HostError && error.code === 'XML_INVALID')
+    return new HostError('VCLOUD_ANSWER_TOO_LARGE', "vCloud's answer is too large");
+  return error;
+}
+
+function createRates(options: AccessOptions): (plugin: string) => void {
+  const { clock = systemClock } = options;
+  const perSecond = options.requestsPerSecond ?? ACCESS_DEFAULTS.requestsPerSecond;
+  const capacity = options.burst ?? ACCESS_DEFAULTS.burst;
+  const buckets = new Map<string, Bucket>();
+  return (plugin) => {
+    const now = clock.monotonic();
+    let bucket = buckets.get(plugin);
+    if (!bucket) buckets.set(plugin, (bucket = createBucket({ capacity, perSecond }, now)));
+    if (bucket.level(now) < 1)
+      throw new HostError(
+        'VCLOUD_RATE_EXCEEDED',
+        `more than ${perSecond} requests to vCloud a second; again in ${Math.ceil(bucket.msUntil(1, now))} ms`,
+      );
+    bucket.take(1, now);
+  };
+}
