@@ -194,6 +194,33 @@ export const CODES = {
     500,
     'A plug-in folder or bundle can not be loaded; the message says where and why.',
   ),
+  BUNDLE_ARCHIVE: plugin(
+    400,
+    'The .vcx file is not an archive in the one form that `vcx plugin pack` writes; the message says what is wrong.',
+  ),
+  BUNDLE_TOO_LARGE: plugin(413, 'The .vcx file, one of its files or their number is over the cap.'),
+  BUNDLE_UNSIGNED: plugin(
+    403,
+    'The bundle has no signature: sign it with `vcx plugin sign` (in development `--allow-unsigned` takes it).',
+  ),
+  BUNDLE_SIGNATURE_INVALID: plugin(
+    403,
+    'A signature does not hold: the bundle was changed after signing, or the envelope is malformed.',
+  ),
+  BUNDLE_KEY_UNKNOWN: operator(
+    403,
+    "The bundle is signed with a key that no owner in the trust store has: add the owner's key, or refuse the bundle.",
+  ),
+  BUNDLE_KEY_REVOKED: plugin(403, 'The bundle is signed with a key that the operator revoked.'),
+  BUNDLE_KEY_EXPIRED: plugin(
+    403,
+    'The key that signed the bundle expired: sign anew with a key that is valid.',
+  ),
+  BUNDLE_REVOKED: operator(403, 'The operator revoked this very bundle by its digest.'),
+  BUNDLE_NAMESPACE_FOREIGN: plugin(
+    403,
+    "The bundle's namespace is not its owner's: the trust store names the holder, or nobody.",
+  ),
   BROKER_UNAVAILABLE: peer(503, 'RabbitMQ can not be reached; the host keeps trying.'),
   BROKER_TOPOLOGY: operator(
     503,

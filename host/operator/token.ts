@@ -3,10 +3,10 @@
  * May import: kernel.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdirSync, openSync, readFileSync, writeSync, closeSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { HostError, messageOf } from '../kernel/errors.ts';
+import { readOrMakeSecret } from '../kernel/secret-file.ts';
 
 export interface OperatorToken {
   /** Where it is kept; printed, unlike the token itself. */
@@ -19,26 +19,11 @@ export interface OperatorToken {
 export function loadToken(stateDir: string): OperatorToken {
   const file = join(stateDir, 'operator.token');
   try {
-    const token = readOrMake(stateDir, file);
+    const token = readOrMakeSecret(file, () => randomBytes(32).toString('base64url'));
     const expected = digest(token);
     return { file, matches: (candidate) => timingSafeEqual(digest(candidate), expected) };
   } catch (error) {
     throw new HostError('CONFIG_INVALID', `stateDir: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-function readOrMake(stateDir: string, file: string): string {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  try {
-    // `wx`: of two hosts that start at once, one makes it and the other reads it.
-    const descriptor = openSync(file, 'wx', 0o600);
-    const token = randomBytes(32).toString('base64url');
-    writeSync(descriptor, `${token}\n`);
-    closeSync(descriptor);
-    return token;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return readFileSync(file, 'utf8').trim();
   }
 }
 

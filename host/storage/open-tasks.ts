@@ -48,6 +48,8 @@ export interface OpenTaskStore {
   release(key: string): Promise<void>;
   /** Take entries whose lease ran out before `now`; nobody else gets them before `again`. */
   claim(now: number, again: number): Promise<readonly StoredTask[]>;
+  /** Whether the task at this address is one of them. */
+  holds(href: string): Promise<boolean>;
   /** Entries there are, over all processes. */
   count(): Promise<number>;
 }

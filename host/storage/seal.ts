@@ -3,10 +3,9 @@
  * May import: kernel.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
 
 import { HostError, messageOf } from '../kernel/errors.ts';
+import { readOrMakeSecret } from '../kernel/secret-file.ts';
 
 export interface Seal {
   /** `about` is bound to the text: sealed bytes can not be moved to another place. */
@@ -44,27 +43,13 @@ export function createSeal(key: Uint8Array): Seal {
 /** Read the key file, or make it with mode 0600. Throws CONFIG_INVALID. */
 export function loadSeal(file: string): Seal {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const key = Buffer.from(readOrMake(file).trim(), 'base64');
+    const text = readOrMakeSecret(file, () => randomBytes(32).toString('base64'));
+    const key = Buffer.from(text, 'base64');
     if (key.length !== 32) throw new Error('it does not hold 32 bytes in base64');
     return createSeal(key);
   } catch (error) {
     throw new HostError('CONFIG_INVALID', `stateDir: ${file}: ${messageOf(error)}`, {
       cause: error,
     });
-  }
-}
-
-function readOrMake(file: string): string {
-  try {
-    // `wx`: of two hosts that start at once, one makes it and the other reads it.
-    const descriptor = openSync(file, 'wx', 0o600);
-    const key = randomBytes(32).toString('base64');
-    writeSync(descriptor, key);
-    closeSync(descriptor);
-    return key;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return readFileSync(file, 'utf8');
   }
 }

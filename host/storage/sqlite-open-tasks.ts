@@ -36,10 +36,12 @@ export function createSqliteOpenTasks(database: DatabaseSync): OpenTaskStore {
     async claim(now, again) {
       // One statement: of two hosts that sweep at once, each entry goes to one. The owner '' renews nothing.
       const rows = sql.claim.all(again, now, CLAIM) as unknown as Row[];
-      return rows.map(({ outcome, ...row }) => ({
-        ...row,
-        outcome: outcome === null ? null : (JSON.parse(outcome) as TaskOutcome),
-      }));
+      return rows.map((row) =>
+        Object.assign(row, { outcome: row.outcome && (JSON.parse(row.outcome) as TaskOutcome) }),
+      ) as readonly StoredTask[];
+    },
+    async holds(href) {
+      return sql.holds.get(href) !== undefined;
     },
     async count() {
       return (sql.count.get() as { n: number }).n;
@@ -47,7 +49,7 @@ export function createSqliteOpenTasks(database: DatabaseSync): OpenTaskStore {
   };
 }
 
-type Row = Omit<StoredTask, 'outcome'> & { readonly outcome: string | null };
+type Row = Omit<StoredTask, 'outcome'> & { outcome: string | null };
 
 function statements(database: DatabaseSync) {
   const prepare = (text: string) => database.prepare(text);
@@ -66,6 +68,7 @@ function statements(database: DatabaseSync) {
        WHERE key IN (SELECT key FROM open_tasks WHERE lease_until < ? ORDER BY lease_until LIMIT ?)
        RETURNING key, plugin, namespace, org, user, operation, created_at AS createdAt, href, outcome`,
     ),
+    holds: prepare('SELECT 1 FROM open_tasks WHERE href = ?'),
     count: prepare('SELECT count(*) AS n FROM open_tasks'),
   };
 }

@@ -1,0 +1,138 @@
+/**
+ * What vcx.yaml may hold: every setting with its meaning, its range and its default.
+ * May import: quotas.
+ */
+import { z } from 'zod';
+
+import { LIMITS, type LimitName } from './quotas/limits.ts';
+
+const ms = z.int().min(1).max(86_400_000);
+const url = (...schemes: string[]) =>
+  z.string().refine(
+    (text) => {
+      const scheme = URL.parse(text)?.protocol.slice(0, -1);
+      return scheme !== undefined && schemes.includes(scheme);
+    },
+    `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+  );
+
+const amqp = z.strictObject({
+  /** Broker addresses, tried in turn. One may be given as `url`. */
+  url: url('amqp', 'amqps').optional(),
+  urls: z.array(url('amqp', 'amqps')).default([]),
+  /** File with the password; read again at every reconnect. */
+  passwordFile: z.string().optional(),
+  /** Exchanges that replies may go to; default `{AmqpPrefix}.replyExchange` from vCloud. */
+  replyExchanges: z.array(z.string().min(1)).default([]),
+  /** `array`: as documented; `object`: as VMware's own Python extension sends. */
+  replyEnvelope: z.enum(['array', 'object']).default('array'),
+  /** Names of vcx's own dead-letter exchange and queue. */
+  deadLetter: z.string().min(1).default('vcx.dead'),
+  caFile: z.string().optional(),
+  certFile: z.string().optional(),
+  keyFile: z.string().optional(),
+});
+
+const vcloud = z.strictObject({
+  url: url('http', 'https').optional(),
+  /** `user@Org`; the provider's org is `System`. */
+  user: z.string().optional(),
+  password: z.string().optional(),
+  passwordFile: z.string().optional(),
+  apiToken: z.string().optional(),
+  apiTokenFile: z.string().optional(),
+  /** `auto`: services and rights are registered at start; `off`: they must be there. */
+  registration: z.enum(['auto', 'off']).default('auto'),
+  /** The cell's `extensibility.timeout`. */
+  extensionTimeoutMs: ms.default(10_000),
+  /** Bare id of the provider's System org; the same in every installation. */
+  systemOrgId: z.string().default('a93c9db9-7471-3192-8d09-a8f7eeda85f9'),
+  caFile: z.string().optional(),
+  /** SHA-256 of the server's certificate, for self-signed ones. */
+  fingerprint: z.string().optional(),
+});
+
+const sandbox = z.strictObject({
+  /** Runner processes that stand ready. */
+  spares: z.int().min(0).max(16).default(1),
+  /** Runner processes at most, spares included. */
+  maxRunners: z.int().min(2).max(1_024).default(64),
+  /** Least isolation of every plug-in, whatever its manifest says: a runner for each org, or an isolate for each call. */
+  isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
+  /** An isolate without calls for so long is freed, in ms. */
+  idleMs: ms.default(60_000),
+  /** Without just-in-time compiler: slower, smaller attack surface. */
+  strict: z.boolean().default(false),
+  /** Program and arguments put before the runner's, e.g. bubblewrap. */
+  argvPrefix: z.array(z.string()).default([]),
+  /** First and last uid for runners when the host runs as root; empty: keep the host's uid. */
+  uids: z
+    .tuple([z.int().min(1), z.int().min(1)])
+    .or(z.tuple([]))
+    .default([70_000, 74_999]),
+});
+
+/** Any of the limits, as whole numbers in their units. */
+const someLimits = z.strictObject(
+  Object.fromEntries(
+    Object.keys(LIMITS).map((name) => [name, z.int().min(1).optional()]),
+  ) as Record<LimitName, z.ZodOptional<z.ZodInt>>,
+);
+
+const quotas = z.strictObject({
+  /** Highest values that manifests may ask for, in place of the built-in ceilings. */
+  ceilings: someLimits.default({}),
+  /** By plug-in: replace what its manifest asks for. */
+  plugins: z.record(z.string(), someLimits).default({}),
+  /** By bare org id: the lower of this and the plug-in's limit counts. */
+  orgs: z.record(z.string(), someLimits).default({}),
+});
+
+const admission = z.strictObject({
+  /** Calls in work at once, over all orgs. */
+  slots: z.int().min(1).max(4_096).default(256),
+  /** Calls of one org in work at once. */
+  slotsPerOrg: z.int().min(1).max(4_096).default(64),
+  /** Calls of one org that may wait for a slot; over that it is answered 503. */
+  waitingPerOrg: z.int().min(1).max(10_000).default(512),
+  /** Calls that may wait, over all orgs; with the slots it makes the prefetch. */
+  waiting: z.int().min(1).max(50_000).default(2_048),
+  /** Bytes of the messages that wait. */
+  waitingBytes: z.int().min(1_048_576).default(67_108_864),
+  /** Turns in a round by bare org id; 1 for any other. */
+  weights: z.record(z.string(), z.int().min(1).max(100)).default({}),
+});
+
+export const configSchema = z.strictObject({
+  amqp: amqp.prefault({}),
+  vcloud: vcloud.prefault({}),
+  plugins: z
+    .strictObject({
+      /** Folders that hold plug-in folders. */
+      folders: z.array(z.string()).min(1).default(['plugins']),
+    })
+    .prefault({}),
+  sandbox: sandbox.prefault({}),
+  quotas: quotas.prefault({}),
+  admission: admission.prefault({}),
+  operator: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      /** 0 takes a free port. */
+      port: z.int().min(0).max(65_535).default(8_780),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      /** Largest AMQP message that is worked on, in bytes. */
+      messageBytes: z.int().min(1_024).max(67_108_864).default(16_777_216),
+    })
+    .prefault({}),
+  /** Longest time that a stop waits for calls in flight. */
+  drainMs: ms.default(15_000),
+  /** Folder of the operator token and other state. */
+  stateDir: z.string().default('.vcx'),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
+    .prefault({}),
+});
