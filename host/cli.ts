@@ -3,15 +3,20 @@
  * The command line: reads arguments, starts the command, decides the exit code.
  * May import: everything.
  */
-import { Command } from 'commander';
+import { Argument, Command } from 'commander';
 
 import { check } from './cli/check.ts';
+import { doctor } from './cli/doctor.ts';
+import { explain, type ExplainOptions } from './cli/explain.ts';
+import { register, type RegisterAction, type RegisterOptions } from './cli/register.ts';
 import { start } from './cli/start.ts';
 import { codeOf, messageOf } from './kernel/errors.ts';
 
 const program = new Command('vcx')
   .description('Runs VMware vCloud Director API extensions as sandboxed plug-ins.')
-  .showHelpAfterError();
+  .showHelpAfterError()
+  // Before the commands are made, since they take it over from here.
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 program
   .command('start', { isDefault: true })
@@ -25,7 +30,36 @@ program
   .option('--json', 'print the result as JSON')
   .action(run(check));
 
-/** Exit codes: 0 done, 1 the command found a failure, 2 wrong arguments or configuration. */
+program
+  .command('register')
+  .description(
+    'services in vCloud as plugin.json describes them; `plan` exits 0 when nothing is to change and 3 when something is',
+  )
+  .addArgument(new Argument('<action>').choices(['plan', 'apply', 'remove']))
+  .option('--plugin <name>', 'only this plug-in')
+  .option('--all', 'with remove: every plug-in')
+  .option('--json', 'print the result as JSON')
+  .action((action: RegisterAction, options: RegisterOptions) =>
+    run((given: RegisterOptions) => register(action, given))(options),
+  );
+
+program
+  .command('doctor')
+  .description('examine vCloud, broker and registration, and say how to mend what is wrong')
+  .option('--json', 'print the result as JSON')
+  .action(run(doctor));
+
+program
+  .command('explain')
+  .description('each step of a decision: exit 0 when the call would be allowed, 3 when not')
+  .addArgument(new Argument('<topic>').choices(['authz']))
+  .requiredOption('--user <user>', 'name@org, or the URN of a user')
+  .requiredOption('--method <method>', 'GET, POST, PUT, DELETE')
+  .requiredOption('--url <url>', 'path, or address of the call')
+  .option('--json', 'print the result as JSON')
+  .action((_topic: string, options: ExplainOptions) => run(explain)(options));
+
+/** Exit codes: 0 done, 1 the command found a failure, 2 wrong arguments or configuration, 3 see `register` and `explain`. */
 function run<T>(command: (options: T) => Promise<number>): (options: T) => Promise<void> {
   return async (options) => {
     try {
@@ -39,5 +73,4 @@ function run<T>(command: (options: T) => Promise<number>): (options: T) => Promi
   };
 }
 
-program.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 await program.parseAsync();

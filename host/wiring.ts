@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 
 import type { BrokerOptions, Credentials } from './broker/options.ts';
-import type { Catalogue } from './bundles/catalogue.ts';
+import type { LivePlugin } from './bundles/catalogue.ts';
 import type { Config } from './config.ts';
 import { HostError } from './kernel/errors.ts';
 import type { Log } from './kernel/log.ts';
@@ -16,7 +16,7 @@ import type { VcloudCredentials, VcloudOptions } from './vcloud/options.ts';
 
 export function brokerOptions(
   { amqp, vcloud, admission, limits }: Config,
-  catalogue: Catalogue,
+  catalogue: { readonly live: readonly Pick<LivePlugin, 'manifest'>[] },
   { log, metrics }: { log: Log; metrics: Metrics },
 ): BrokerOptions {
   const urls = [...(amqp.url ? [amqp.url] : []), ...amqp.urls];

@@ -1,6 +1,7 @@
 /**
  * Keeps one hostile message from wedging every service: amqplib reads header tables by recursion and gathers bodies
  * without a bound, and what fails there ends the connection, upon which the broker delivers the same message again.
+ * And keeps a dead channel from costing the connection: RabbitMQ still sends deliveries behind its `channel.close`.
  * May import: amqplib (its frame reader, found by shape).
  */
 import type { ChannelModel } from 'amqplib';
@@ -11,6 +12,8 @@ interface FrameReader {
   rest: Buffer;
   /** The next frame, or false when more bytes are needed. Calls itself after reading more. */
   recvFrame(): Frame | false;
+  /** By number; null when closed. A frame for a closed one makes amqplib end the connection. */
+  readonly channels?: readonly (object | null | undefined)[];
 }
 
 interface Frame {
@@ -47,6 +50,7 @@ export function guardFrames(model: ChannelModel, options: FrameGuardOptions): vo
       for (;;) {
         const frame = readOrReplace(reader, read, options);
         if (!frame) return frame;
+        if (isLate(frame, reader)) continue;
         const capped = cap(frame);
         if (capped) return capped;
       }
@@ -54,6 +58,10 @@ export function guardFrames(model: ChannelModel, options: FrameGuardOptions): vo
       inside = false;
     }
   };
+}
+
+function isLate({ channel }: Frame, { channels }: FrameReader): boolean {
+  return channel > 0 && channels !== undefined && !channels[channel];
 }
 
 function readOrReplace(
@@ -85,6 +93,8 @@ function emptyHeader(bytes: Buffer): Frame | null {
 function createBodyCap({ maxBytes, report }: FrameGuardOptions): (frame: Frame) => Frame | null {
   const cuts = new Map<number, { pass: number; left: number }>();
   return (frame) => {
+    // A cut that a dying channel left unfinished is not the next message's.
+    if (frame.size !== undefined) cuts.delete(frame.channel);
     if (frame.size !== undefined && frame.size > maxBytes) {
       cuts.set(frame.channel, { pass: maxBytes + 1, left: frame.size });
       report('oversized-body', `${frame.size} bytes`);

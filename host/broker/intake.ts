@@ -42,6 +42,8 @@ export interface IntakeSpec {
 /** A channel that dies younger than this is opened again only after a pause. */
 const STABLE_MS = 5_000;
 const REOPEN = { firstMs: 50, maxMs: 1_000 } as const;
+/** The next channel gets the number of the dead one: what both sides still had to say on it must be out first. */
+const FLUSH_MS = 25;
 const CLOSE_MS = 1_000;
 
 export class Intake {
@@ -236,8 +238,7 @@ export class Intake {
       tally.add('vcx_broker_channel_deaths_total', 'consume');
       limited.warn('broker.channel_died', 'consume', { channel: 'consume', reason: fault.text });
       changed();
-      if (young) this.#loop.kickIn(this.#pauseMs());
-      else void this.#loop.kick();
+      this.#loop.kickIn(young ? this.#pauseMs() : FLUSH_MS);
     });
   }
 

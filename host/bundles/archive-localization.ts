@@ -11,7 +11,9 @@ const FILE = /^localization\/([^/]+)\.json$/;
 /** The manifest with the texts of these files; throws BUNDLE_INVALID for a text that is given twice or not a text. */
 export function withLocalization(manifest: Manifest, files: ArchiveFiles): Manifest {
   const texts = Object.entries(manifest.vcloud.localization ?? {});
-  const localization = new Map(texts.map(([locale, keys]) => [locale, new Map(Object.entries(keys))]));
+  const localization = new Map(
+    texts.map(([locale, keys]) => [locale, new Map(Object.entries(keys))]),
+  );
   let found = false;
   for (const [name, content] of files) {
     const locale = FILE.exec(name)?.[1];
@@ -20,7 +22,10 @@ export function withLocalization(manifest: Manifest, files: ArchiveFiles): Manif
     const keys = localization.get(locale) ?? new Map<string, string>();
     for (const [key, text] of Object.entries(parse(name, content))) {
       if (keys.has(key))
-        throw new HostError('BUNDLE_INVALID', `${name}: ${JSON.stringify(key)} is in plugin.json too`);
+        throw new HostError(
+          'BUNDLE_INVALID',
+          `${name}: ${JSON.stringify(key)} is in plugin.json too`,
+        );
       keys.set(key, text);
     }
     localization.set(locale, keys);

@@ -10,7 +10,8 @@ export const SIGNATURE_ENTRY = 'signature.json';
 
 /** ASCII only: what two systems could fold into one name is no name here. */
 const SEGMENT = /^[A-Za-z0-9_@+=,()-](?:[A-Za-z0-9 ._@+=,()-]*[A-Za-z0-9_@+=,()-])?$/;
-const TOP_LEVEL = /^(?:plugin\.json|main\.js|signature\.json|assets\/.+|localization\/[^/]+\.json)$/;
+const TOP_LEVEL =
+  /^(?:plugin\.json|main\.js|signature\.json|assets\/.+|localization\/[^/]+\.json)$/;
 const MAX_NAME = 200;
 
 /** Throws BUNDLE_ARCHIVE for a name that leaves the bundle, is ambiguous, or has no place in it. */
@@ -51,6 +52,7 @@ export function checkCollisions(names: readonly string[]): void {
   for (const [folded, name] of taken)
     for (let cut = folded.indexOf('/'); cut > 0; cut = folded.indexOf('/', cut + 1)) {
       const other = taken.get(folded.slice(0, cut));
-      if (other) throw new HostError('BUNDLE_ARCHIVE', `${other}: is a file and a folder (${name})`);
+      if (other)
+        throw new HostError('BUNDLE_ARCHIVE', `${other}: is a file and a folder (${name})`);
     }
 }

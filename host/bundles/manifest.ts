@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { HostError } from '../kernel/errors.ts';
 import { LIMITS, type LimitName } from '../quotas/limits.ts';
+import { explainIssues } from './manifest-errors.ts';
 import { authorizationCheckSchema, vcloudSchema } from './manifest-vcloud.ts';
 
 const name = z
@@ -100,8 +101,9 @@ export type ManifestRoute = Manifest['routes'][number];
 export function parseManifest(value: unknown): Manifest {
   const result = manifestSchema.safeParse(value);
   if (result.success) return result.data;
-  const lines = result.error.issues.map(
-    (issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`,
+  const { issues } = result.error;
+  throw new HostError(
+    'BUNDLE_INVALID',
+    `plugin.json: ${explainIssues(issues, value, manifestSchema)}`,
   );
-  throw new HostError('BUNDLE_INVALID', `plugin.json: ${lines.join('; ')}`);
 }

@@ -81,8 +81,14 @@ function guestRequest({ handler, call, params, held, deadline }: Work): string {
   });
 }
 
+/** As much of the work as the check of its reply needs. */
+interface Answerable {
+  readonly call: Pick<Call, 'id'>;
+  readonly limits: Limits;
+}
+
 /** The guest's reply is hostile until it has passed here. */
-export function checkReply(work: Work, outcome: Outcome): ReplyMessage | Refusal {
+export function checkReply(work: Answerable, outcome: Outcome): ReplyMessage | Refusal {
   if (outcome.kind === 'failed') return refuse(outcome.code, outcome.message);
   try {
     return readReply(work, JSON.parse(outcome.reply));
@@ -93,7 +99,7 @@ export function checkReply(work: Work, outcome: Outcome): ReplyMessage | Refusal
   }
 }
 
-function readReply({ call, limits }: Work, value: unknown): ReplyMessage {
+function readReply({ call, limits }: Answerable, value: unknown): ReplyMessage {
   const reply = (typeof value === 'object' && value !== null ? value : {}) as Record<
     string,
     unknown

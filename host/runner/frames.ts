@@ -130,6 +130,8 @@ export type FrameType = Frame['type'];
 
 /** What binds a runner to one version of a plug-in. */
 export interface RunnerPlan {
+  /** Calls between two looks at the heap of an isolate. */
+  readonly heapEvery: number;
   readonly memoryMb: number;
   readonly cpuMs: number;
   /** CPU and wall that work after the reply may use, ms. */

@@ -29,8 +29,6 @@ export interface GuestKit {
 
 type Phase = 'loading' | 'idle' | 'call' | 'background' | 'dying' | 'gone';
 
-/** Calls between two looks at the heap: it costs a trip into the isolate. */
-const HEAP_EVERY = 64;
 /** Bounds for texts that have no limit of their own in the plan. */
 const MAX_FAILURE_CHARS = 16_384;
 const MAX_LOG_CHARS = 16_384;
@@ -263,6 +261,10 @@ export class Guest {
   /** The call ends when its thread has left too: what it leaves running is charged to it and not to the next one. */
   #finishWhenStill(): void {
     if (!this.#settled || this.#entries > 0) return;
+    if (this.#looksDue()) {
+      void this.#lookAtHeap(); // never rejects, and comes back here
+      return;
+    }
     this.#settled = false;
     const value = this.#spentMicros();
     const body = this.#heapKb;
@@ -270,8 +272,8 @@ export class Guest {
     this.#heapKb = '';
     this.#cpuMark += value / 1_000;
     this.#call = 0;
+    this.#served++;
     this.#setPhase('idle');
-    if (++this.#served % HEAP_EVERY === 0) void this.#lookAtHeap();
   }
 
   #onHostCall(seq: number, text: string): void {
@@ -295,18 +297,25 @@ export class Guest {
     this.#kit.send({ type: 'log', slot: this.slot, call: this.#call, value: 0, body: text });
   }
 
-  /** Heap and external memory in KiB go out with the next `settled`. Never rejects. */
+  /** The heap is looked at as the call leaves it: it costs a trip into the isolate, so not at every call. */
+  #looksDue(): boolean {
+    return this.#heapKb === '' && (this.#served + 1) % this.#kit.plan.heapEvery === 0;
+  }
+
+  /** Heap and external memory in KiB go out with `settled`. Never rejects. */
   async #lookAtHeap(): Promise<void> {
-    this.#entries++;
+    if (this.#entries++ === 0) this.#enteredAt = performance.now();
+    let failure: unknown;
     try {
       const heap = await this.#isolate.getHeapStatistics();
       const bytes = heap.used_heap_size + heap.externally_allocated_size;
       this.#heapKb = String(Math.ceil(bytes / 1_024));
-    } catch {
-      // The isolate was disposed meanwhile.
-    } finally {
-      this.#left();
+    } catch (error) {
+      // The isolate was disposed meanwhile; it is looked at once, whatever comes of it.
+      this.#heapKb = '0';
+      failure = error;
     }
+    this.#left(failure);
   }
 
   #active(): boolean {

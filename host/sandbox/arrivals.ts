@@ -127,9 +127,11 @@ function beginBackground(engine: Engine, slot: Slot): void {
 }
 
 function onSettled(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  const heapKb = frame.body === '' ? null : Number(frame.body) || 0;
+  slot.call?.invocation?.settled?.(heapKb);
   releaseCall(slot);
   slot.served++;
-  if (frame.body !== '') slot.heapKb = Number(frame.body) || 0;
+  if (heapKb !== null) slot.heapKb = heapKb;
   becomeIdle(engine, slot);
   return true;
 }

@@ -115,6 +115,7 @@ function planOf(settings: SandboxSettings, { limits, bindings }: GuestBundle): R
     backgroundWallMs: settings.backgroundWallMs,
     loadCpuMs: settings.loadCpuMs,
     loadWallMs: settings.loadWallMs,
+    heapEvery: settings.heapEveryCalls,
     entryTimeoutMs: Math.ceil(limits.cpuMs * settings.entryTimeoutFactor),
     hostCalls: limits.hostCalls,
     hostCallBytes: limits.hostCallBytes,

@@ -47,6 +47,8 @@ export interface SandboxOptions {
   readonly isolateMaxCalls?: number;
   /** Age after which an isolate is replaced, ms. @default 600000 */
   readonly isolateMaxAgeMs?: number;
+  /** Calls between two looks at the heap of an isolate, each of which is a trip into it. @default 64 */
+  readonly heapEveryCalls?: number;
   /** Share of its memory limit above which an idle isolate is replaced. @default 0.7 */
   readonly isolateMaxHeapShare?: number;
   /** Calls after which a runner is replaced. @default 200000 */
@@ -103,6 +105,7 @@ export const SANDBOX_DEFAULTS = {
   idleMs: 60_000,
   isolateMaxCalls: 20_000,
   isolateMaxAgeMs: 600_000,
+  heapEveryCalls: 64,
   isolateMaxHeapShare: 0.7,
   runnerMaxCalls: 200_000,
   runnerMaxAgeMs: 3_600_000,

@@ -46,6 +46,11 @@ export interface Invocation {
   readonly idempotent: boolean;
   readonly hostCall: HostCall;
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string) => void;
+  /**
+   * Told after the outcome, once nothing of the call is left, with the heap of its isolate in KiB if it was looked
+   * at (`heapEveryCalls`). Not told when the isolate was ended.
+   */
+  readonly settled?: (heapKb: number | null) => void;
 }
 
 export interface Usage {

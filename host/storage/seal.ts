@@ -16,6 +16,7 @@ export interface Seal {
 
 const NONCE = 12;
 const TAG = 16;
+const KEY = 32;
 
 export function createSeal(key: Uint8Array): Seal {
   return {
@@ -40,12 +41,19 @@ export function createSeal(key: Uint8Array): Seal {
   };
 }
 
+/** From a key in base64, as an environment variable holds it; `from` names it. Throws CONFIG_INVALID. */
+export function sealFromText(text: string, from: string): Seal {
+  const key = Buffer.from(text.trim(), 'base64');
+  if (key.length === KEY) return createSeal(key);
+  throw new HostError('CONFIG_INVALID', `${from}: it does not hold ${KEY} bytes in base64`);
+}
+
 /** Read the key file, or make it with mode 0600. Throws CONFIG_INVALID. */
 export function loadSeal(file: string): Seal {
   try {
     const text = readOrMakeSecret(file, () => randomBytes(32).toString('base64'));
     const key = Buffer.from(text, 'base64');
-    if (key.length !== 32) throw new Error('it does not hold 32 bytes in base64');
+    if (key.length !== KEY) throw new Error(`it does not hold ${KEY} bytes in base64`);
     return createSeal(key);
   } catch (error) {
     throw new HostError('CONFIG_INVALID', `stateDir: ${file}: ${messageOf(error)}`, {

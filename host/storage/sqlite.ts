@@ -28,6 +28,21 @@ const STEPS = [
      created_at INTEGER NOT NULL, href TEXT, outcome TEXT
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX open_tasks_by_lease ON open_tasks (lease_until);`,
+  `CREATE TABLE tenant_plugins (
+     plugin TEXT PRIMARY KEY, owner TEXT, orgs TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE tenant_settings (
+     plugin TEXT NOT NULL, org TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+     PRIMARY KEY (plugin, org, kind)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE tenant_secrets (
+     plugin TEXT NOT NULL, org TEXT NOT NULL, name TEXT NOT NULL, sealed BLOB NOT NULL,
+     changed_at INTEGER NOT NULL, PRIMARY KEY (plugin, org, name)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE changes (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL,
+     plugin TEXT, org TEXT, subject TEXT, before TEXT, after TEXT
+   ) STRICT;`,
 ];
 
 /**

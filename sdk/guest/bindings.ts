@@ -1,8 +1,10 @@
 /**
  * The guest's halves of the bindings: what appears on `env`. A new binding is one class and one line in `HALVES`.
- * May import: hostcall.
+ * May import: fetch, hostcall, install.
  */
+import { fetchThrough } from './fetch.ts';
 import { BindingError, hostCall } from './hostcall.ts';
+import { publish } from './install.ts';
 
 /** Where a host call goes while the call it belongs to is under way. */
 export interface CallScope {
@@ -43,9 +45,30 @@ class KvNamespace extends Binding {
   }
 }
 
-const HALVES = { __proto__: null, kv: KvNamespace } as unknown as Readonly<
-  Record<string, typeof Binding | undefined>
->;
+class FetchBinding extends Binding {
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    return fetchThrough(this, input, init);
+  }
+}
+
+/** The global `fetch` of a plug-in that was granted it; works while a call is under way. */
+export function publishFetch(scope: CallScope): void {
+  const binding = new FetchBinding('fetch', scope);
+  publish({ fetch: (input: RequestInfo | URL, init?: RequestInit) => binding.fetch(input, init) });
+}
+
+class Secrets extends Binding {
+  async get(name: unknown): Promise<unknown> {
+    return (await this.call('get', [name])) ?? null;
+  }
+}
+
+const HALVES = {
+  __proto__: null,
+  kv: KvNamespace,
+  fetch: FetchBinding,
+  secrets: Secrets,
+} as unknown as Readonly<Record<string, typeof Binding | undefined>>;
 
 /** The object behind `env[name]`; a binding without a class of its own has `call` only. */
 export function createBinding(name: string, scope: CallScope): Binding {

@@ -1,12 +1,14 @@
 /**
  * `ctx` of one call: who asks, how long there is, and work after the answer.
- * May import: abi, platform, primordials.
+ * May import: abi, bindings, platform, primordials, tasks.
  */
 import type { GuestCaller, GuestRequest } from './abi.ts';
+import type { Binding } from './bindings.ts';
 import { AbortController, type AbortSignal } from './platform/abort.ts';
 import { DOMException } from './platform/errors.ts';
 import { setTimeout } from './platform/timers.ts';
 import { now } from './primordials.ts';
+import { createTask, type Task } from './tasks.ts';
 
 /** The signal fires this long before the deadline, so that a handler can still answer. */
 const SIGNAL_MARGIN_MS = 50;
@@ -15,10 +17,13 @@ export interface ContextOptions {
   readonly request: GuestRequest;
   /** Take a promise that must settle before the call does; throws when the call is over. */
   readonly waitUntil: (work: unknown) => void;
+  /** The `tasks` binding; the host refuses its calls when the manifest does not name it. */
+  readonly tasks: Binding;
 }
 
 export class Context {
   readonly #waitUntil: (work: unknown) => void;
+  readonly #tasks: Binding;
   #signal: AbortSignal | null = null;
   readonly caller: GuestCaller;
   readonly params: Readonly<Record<string, string>>;
@@ -26,8 +31,9 @@ export class Context {
   /** Epoch milliseconds. */
   readonly deadline: number;
 
-  constructor({ request, waitUntil }: ContextOptions) {
+  constructor({ request, waitUntil, tasks }: ContextOptions) {
     this.#waitUntil = waitUntil;
+    this.#tasks = tasks;
     this.caller = request.caller;
     this.params = request.params;
     this.requestId = request.requestId;
@@ -39,6 +45,10 @@ export class Context {
   }
   waitUntil(work: unknown): void {
     this.#waitUntil(work);
+  }
+  /** Begin a task of vCloud; it ends with this call at the latest. */
+  task(options: unknown): Promise<Task> {
+    return createTask(this.#tasks, options);
   }
   passThroughOnException(): void {
     // There is nothing to pass through to; Hono's types ask for the method.

@@ -4,7 +4,7 @@
  * May import: everything in this folder.
  */
 import type { EnterKind, GuestFailure, GuestRequest, GuestSetup } from './abi.ts';
-import { createBinding } from './bindings.ts';
+import { type CallScope, createBinding, publishFetch } from './bindings.ts';
 import { Context } from './context.ts';
 import { describe } from './describe.ts';
 import { send } from './host.ts';
@@ -25,6 +25,12 @@ interface Call {
 const calls = createTable<Call>();
 let setup: GuestSetup = { bindings: [], responseBytes: 262_144, logLineChars: 2_000 };
 let plugin: Handlers = {};
+/** Whichever call is under way. */
+const anyCall: CallScope = {
+  get over() {
+    return calls.size === 0;
+  },
+};
 
 function settleIfDone(id: number, call: Call): void {
   if (!call.answered || call.pending > 0 || call.over) return;
@@ -72,7 +78,7 @@ async function runCall(id: number, text: string): Promise<void> {
       call.pending++;
       void finish(id, call, work); // reports its own failure
     };
-    const context = new Context({ request, waitUntil });
+    const context = new Context({ request, waitUntil, tasks: createBinding('tasks', call) });
     const env = createEnv(request.config, call);
     const ready = runHandler({ plugin, request, env, context, maxBytes: setup.responseBytes });
     send('reply', id, typeof ready === 'string' ? ready : await ready);
@@ -88,6 +94,7 @@ function load(id: number, text: string): void {
   try {
     setup = parse(text) as GuestSetup;
     setLogLineChars(setup.logLineChars);
+    if (setup.bindings.includes('fetch')) publishFetch(anyCall);
     const exported = scope.__vcx_plugin;
     delete scope.__vcx_plugin;
     if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null)

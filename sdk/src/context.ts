@@ -1,7 +1,8 @@
 /**
  * What a handler is told about its call.
- * May import: nothing.
+ * May import: task.
  */
+import type { Task, TaskOptions } from './task.ts';
 
 /** Who makes the call; taken from vCloud's security context, never from request headers. */
 export interface Caller {
@@ -30,6 +31,16 @@ export interface Context {
    * Promises that are not handed over are abandoned with the answer.
    */
   waitUntil(work: Promise<unknown>): void;
+  /**
+   * Begin a task in the caller's org, for work that goes on after the answer. It needs the binding `tasks`, and
+   * ends with the call at the latest: what `waitUntil` leaves open becomes an error.
+   *
+   * @example
+   * const task = await ctx.task({ operation: `Backing up ${name}` });
+   * ctx.waitUntil(backUp(task));
+   * return task.accepted(request);
+   */
+  task(options: TaskOptions): Promise<Task>;
   /** Does nothing; apps written for other runtimes call it. */
   passThroughOnException(): void;
   /** Empty; apps written for other runtimes read it. */

@@ -55,6 +55,87 @@ export interface KvNamespace {
   list(options?: KvListOptions): Promise<KvList>;
 }
 
+/** What the org's administrators gave this plug-in to keep to itself. */
+export interface Secrets {
+  /** The secret of the calling org, or null when none of that name is set. Rejects with a `BindingError`. */
+  get(name: string): Promise<string | null>;
+}
+
+export interface VcloudRequest {
+  /** Text, or a value that is sent as JSON. */
+  readonly body?: string | object;
+  /** Media type of the body. @default application/xml for text, application/json for a value */
+  readonly type?: string;
+  /** @default 'xml' */
+  readonly accept?: 'xml' | 'json';
+}
+
+export interface VcloudQuery {
+  /** FIQL, such as `name==web*;status==POWERED_ON`. */
+  readonly filter?: string;
+  /** @default 1 */
+  readonly page?: number;
+  /** At most 128. @default 25 */
+  readonly pageSize?: number;
+  /** Attribute to sort by. */
+  readonly sortAsc?: string;
+}
+
+export interface VcloudRecords {
+  /** Attributes of each record. */
+  readonly records: readonly Readonly<Record<string, string | undefined>>[];
+  /** Of the whole query; null when vCloud does not tell. */
+  readonly total: number | null;
+}
+
+export type VcloudQueryType =
+  | 'vApp'
+  | 'vm'
+  | 'orgVdc'
+  | 'vAppTemplate'
+  | 'catalog'
+  | 'catalogItem'
+  | 'media'
+  | 'disk'
+  | 'task'
+  | 'event';
+
+/**
+ * vCloud's API as the provider's service account, within the caller's org: every id in path, query and body must
+ * belong to it. What the caller may do is yours to check, by rights of routes. Rejects with a `BindingError`.
+ */
+export interface Vcloud {
+  /**
+   * One request below `/api/org`, `vdc`, `vApp`, `vAppTemplate`, `catalog`, `catalogItem`, `media`, `network`,
+   * `disk`, `task` or `tasksList`, or on a path of the manifest's `vcloudPaths` that the operator approved.
+   * Answers of any status are given; redirects are refused.
+   */
+  request(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    options?: VcloudRequest,
+  ): Promise<Response>;
+  /** Records of the caller's org. */
+  query(type: VcloudQueryType, options?: VcloudQuery): Promise<VcloudRecords>;
+}
+
+export interface EventOptions {
+  /** Such as `org/example/backup/create`; never below `com/vmware/vcloud`. */
+  readonly type: string;
+  /** @default true */
+  readonly success?: boolean;
+  /** Text for people. */
+  readonly typeFull?: string;
+  /** Path or URN of what it is about, an object of the caller's org. @default the org */
+  readonly owner?: string;
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** Events in vCloud's audit trail, under the caller's org and user. Rejects with a `BindingError`. */
+export interface Events {
+  emit(event: EventOptions): Promise<void>;
+}
+
 /** Any binding of the manifest; its methods are described where it is documented. */
 export interface Binding {
   call<T = unknown>(method: string, args?: readonly unknown[]): Promise<T>;
@@ -65,4 +146,5 @@ export interface Env {
   /** What the operator or the org configured for this plug-in. */
   readonly config: unknown;
   readonly kv: KvNamespace;
+  readonly secrets: Secrets;
 }

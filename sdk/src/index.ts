@@ -6,12 +6,16 @@ export type { Caller, Context } from './context.ts';
 export type {
   Binding,
   Env,
+  EventOptions,
+  Events,
   Json,
   KvEntry,
   KvList,
   KvListOptions,
   KvNamespace,
   KvPutOptions,
+  Secrets,
 } from './env.ts';
 export { type BindingError, isBindingError } from './errors.ts';
 export { type NotificationEvent, type Plugin, definePlugin } from './plugin.ts';
+export type { Task, TaskOptions } from './task.ts';

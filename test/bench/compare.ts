@@ -48,7 +48,7 @@ export function planOf(quick: boolean): Plan[] {
   return [1_024, 10_240, 102_400].flatMap((bytes) =>
     [1, 10, 100, 500].map((inFlight) => {
       const isTarget = bytes === 1_024 && (inFlight === 1 || inFlight === 100);
-      return { inFlight, bytes, rounds: isTarget ? 3 : 1, ms: isTarget ? 2_000 : 1_500 };
+      return { inFlight, bytes, rounds: isTarget ? 3 : 1, ms: isTarget ? 2_000 : 1_000 };
     }),
   );
 }

@@ -71,7 +71,7 @@ async function compared(url: string, host: HostPeer): Promise<void> {
   const peers = [raw, host, ...(pika ? [pika] : [])];
   // Isolates are made and code is compiled before anything counts.
   for (const { key } of peers) {
-    const ms = key === host.key ? 5_000 : 1_000;
+    const ms = key !== host.key ? 1_000 : quick ? 4_000 : 5_000;
     await load.run({ ...helloOrder(key), bytes: 1_024, inFlight: 100, ms });
   }
   const cells = [];
@@ -103,7 +103,7 @@ async function echoed(url: string, host: HostPeer): Promise<void> {
 async function attacked(url: string, host: HostPeer): Promise<void> {
   await using quiet = await openLoad(url);
   await using hostile = await openLoad(url);
-  const base = { host, quiet, hostile, rounds: quick ? 1 : 3, ms: quick ? 2_000 : 3_000 };
+  const base = { host, quiet, hostile, rounds: quick ? 1 : 3, ms: quick ? 1_500 : 2_500 };
   const otherPlugin = await besideHostile({ ...base, samePlugin: false });
   const samePlugin = await besideHostile({ ...base, samePlugin: true });
   figures.hostile = { otherPlugin, samePlugin };
@@ -134,7 +134,7 @@ async function alone(): Promise<void> {
     add('  CPU of host / runner, us', `${brief(spent.hostUs)} / ${brief(spent.runnersUs)}`);
   }
   if (wanted('cold')) {
-    const { warm, fresh } = (figures.cold = await coldStarts(quick ? 60 : 150, quick ? 8 : 20));
+    const { warm, fresh } = (figures.cold = await coldStarts(quick ? 40 : 150, quick ? 6 : 20));
     add('first call, warm runner, p50 / p99 ms', `${brief(warm.p50)} / ${brief(warm.p99)}`);
     add('first call, new runner, p50 / p99 ms', `${brief(fresh.p50)} / ${brief(fresh.p99)}`);
   }
@@ -145,7 +145,7 @@ async function alone(): Promise<void> {
   }
   if (wanted('orgs')) {
     const counts = quick ? [1, 100] : [1, 100, 1_000];
-    const { us } = (figures.orgs = await manyOrgs(counts, quick ? 30 : 50, 2_000));
+    const { us } = (figures.orgs = await manyOrgs(counts, quick ? 30 : 50, quick ? 1_000 : 2_000));
     for (const count of counts) add(`CPU per call, ${count} orgs, us`, brief(us[count] ?? NaN));
   }
   if (wanted('waiting')) {

@@ -41,6 +41,7 @@ export function judge(figures: Figures): Verdict[] {
 function rulesOf(figures: Figures): Rule[] {
   const { cold, memory, orgs, waiting, hostile } = figures;
   const beside = hostile?.otherPlugin;
+  const shared = hostile?.samePlugin;
   return [
     ...compared(figures),
     rule('an idle isolate with SDK and plug-in', { most: 2.5 }, 'MB', memory?.isolateMb),
@@ -51,7 +52,13 @@ function rulesOf(figures: Figures): Rule[] {
     rule('CPU per call, 100 orgs against 1', { most: 1.15 }, 'x', ratio(orgs, 100)),
     rule('16 at once, handlers wait 50 ms', { least: 0.8 }, 'of ideal', waiting?.sustained),
     rule("quiet org's p99 beside a hostile one", { most: 2 }, 'x', beside?.p99Ratio),
-    rule("quiet org's errors meanwhile", { most: 0 }, 'errors', beside?.errors),
+    rule('  the same, in the plug-in it attacks', { most: 2 }, 'x', shared?.p99Ratio),
+    rule(
+      "quiet org's errors meanwhile",
+      { most: 0 },
+      'errors',
+      hostile && (beside?.errors ?? 0) + (shared?.errors ?? 0),
+    ),
   ];
 }
 

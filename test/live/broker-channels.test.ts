@@ -82,6 +82,35 @@ test('a consumer that the broker cancels because its queue was deleted gets a ne
   });
 });
 
+test('a channel that dies with acknowledgements on their way is replaced on the same connection', async () => {
+  await using proxy = await openTcpProxy(rabbit.port);
+  await using peer = await openPeer(rabbit.url);
+  let skipped = 0;
+  // An old channel is replaced without a pause: time goes on six seconds before each death.
+  const clock = { now: () => Date.now(), monotonic: () => performance.now() + skipped };
+  await using echo = await openEcho(
+    {
+      urls: [`amqp://127.0.0.1:${proxy.port}`],
+      services: [{ exchange: 'ext', routingKey: 'flood', queue: 'q.flood' }],
+      watchMs: 600_000,
+      canary: { everyMs: 0 },
+      clock,
+    },
+    (delivery) => delivery.ack(),
+  );
+  await echo.ready();
+  const consuming = () => echo.log.filter((line) => line['event'] === 'broker.consuming').length;
+  for (let death = 1; death <= 8; death += 1) {
+    skipped += 6_000;
+    const seen = echo.deliveries.length;
+    for (let i = 0; i < 500; i += 1) peer.send('ext', 'flood', 'x');
+    await eventually(() => expect(echo.deliveries.length).toBeGreaterThan(seen));
+    proxy.inject('vcx/consume', ackFrame(1, 999_999n));
+    await eventually(() => expect(consuming()).toBe(1 + death));
+  }
+  expect(proxy.accepted).toBe(2);
+});
+
 test('a message kept longer than the consumer timeout costs the channel, and is delivered again on the next', async () => {
   await using peer = await openPeer(rabbit.url);
   let kept: Delivery | null = null;

@@ -55,6 +55,8 @@ export interface Account {
 
 export interface ChaosClient extends AsyncDisposable {
   readonly org: string;
+  /** Name of the reply queue, and its routing key. */
+  readonly replyTo: string;
   readonly calls: ReadonlyMap<string, ChaosCall>;
   readonly connected: boolean;
   /** Publish one call; null while there is no broker: its caller would get 503. */
@@ -194,6 +196,7 @@ export async function openChaosClient(
 
   return {
     org,
+    replyTo,
     calls,
     get connected() {
       return channel !== null;

@@ -3,14 +3,9 @@ import { describe, expect, test } from 'vitest';
 
 import { type Element, element, leaf, textOf } from '../../sdk/localcloud/cell/element.ts';
 import { servicesFor } from '../../sdk/localcloud/cell/filters.ts';
-import {
-  createEntity,
-  createRight,
-  deleteEntity,
-  deleteRight,
-  updateService,
-} from '../../sdk/localcloud/cell/register.ts';
+import { createEntity, deleteEntity, updateService } from '../../sdk/localcloud/cell/register.ts';
 import { entityElement } from '../../sdk/localcloud/cell/represent.ts';
+import { createRight, deleteRight } from '../../sdk/localcloud/cell/rights.ts';
 import { type Store, childrenOf, createStore, rightsOf } from '../../sdk/localcloud/cell/store.ts';
 
 interface Wanted {
@@ -186,7 +181,8 @@ describe('rights', () => {
     createRight(store, service, right('Backup: View'));
     createRight(store, service, right('Backup: Manage'));
     const own = (name: string) => {
-      const user = store.users.find((item) => item.name === name) ?? store.administrator;
+      const user =
+        [...store.users.values()].find((item) => item.name === name) ?? store.administrator;
       return rightsOf(store, user).flatMap((item) => (item.service ? [item.name] : []));
     };
     expect(own('alice')).toHaveLength(2);

@@ -73,14 +73,14 @@ export function isLoopback(address: string): boolean {
   return family !== null && LOOPBACK.check(address, family);
 }
 
-/** `::ffff:127.0.0.1` as `127.0.0.1`, so that one address has one form; others as they are. */
+/** `::ffff:a.b.c.d` and NAT64 as the IPv4 address they lead to, so that one place has one form; others as they are. */
 export function plainAddress(address: string): string {
   if (isIP(address) !== 6) return address;
   // The URL parser writes every spelling of an IPv6 address the same way.
   const text = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? address;
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(text);
-  if (!mapped) return text;
-  const [high, low] = [Number.parseInt(mapped[1] ?? '', 16), Number.parseInt(mapped[2] ?? '', 16)];
+  const carried = /^(?:::ffff:|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(text);
+  if (!carried) return text;
+  const [high = 0, low = 0] = carried.slice(1).map((part) => Number.parseInt(part, 16));
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
@@ -104,4 +104,17 @@ export function familyOf(address: string): Family | null {
   if (address.includes('%')) return null;
   const version = isIP(address);
   return version === 0 ? null : version === 4 ? 'ipv4' : 'ipv6';
+}
+
+/** A host as names and addresses are compared and resolved: lower case, no brackets, no last dot. */
+export function bareHost(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '');
+}
+
+export function portOf(url: URL): number {
+  if (url.port !== '') return Number(url.port);
+  return url.protocol === 'https:' ? 443 : 80;
 }

@@ -30,6 +30,8 @@ export type FetchGrant = z.infer<typeof fetchGrantSchema>;
 /** Only what the URL parser writes itself, so that comparing text is comparing origins. */
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
-  if (url === null || url.origin !== text || url.hostname.endsWith('.')) return false;
+  if (url === null || url.origin !== text) return false;
+  // The parser takes more as a name than DNS does, `*` among it.
+  if (!/^(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\])$/.test(url.hostname)) return false;
   return url.protocol === 'https:' || url.protocol === 'http:';
 }

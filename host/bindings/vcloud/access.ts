@@ -40,18 +40,30 @@ export interface VcloudAccess {
    * `VCLOUD_RATE_EXCEEDED`, and `VCLOUD_UNAVAILABLE` without a word of what went wrong on our side.
    */
   send(grant: Grant, call: AccessCall, signal?: AbortSignal): Promise<VcloudAnswer>;
+  /**
+   * The client itself, for one request whose path the host makes; it throws as `send` does, but for what the
+   * client throws: give that to `discreet`.
+   */
+  charge(plugin: string): VcloudClient;
 }
 
 export function createAccess(options: AccessOptions): VcloudAccess {
   const { client } = options;
   const take = createRates(options);
+
+  function charge(plugin: string): VcloudClient {
+    if (!client) throw new HostError('VCLOUD_UNAVAILABLE', 'no vCloud is configured');
+    take(plugin);
+    return client;
+  }
+
   return {
     origin: client?.origin ?? '',
+    charge,
     async send(grant, { method, path, body, type, accept }, signal) {
-      if (!client) throw new HostError('VCLOUD_UNAVAILABLE', 'no vCloud is configured');
-      take(grant.plugin);
+      const charged = charge(grant.plugin);
       try {
-        return await client.request(method, path, {
+        return await charged.request(method, path, {
           headers: { 'x-vmware-vcloud-tenant-context': orgUuid(grant) },
           raw: true,
           ...(body === undefined ? {} : { body }),
@@ -74,7 +86,7 @@ export function orgUuid({ org }: Pick<Grant, 'org'>): string {
 }
 
 /** Messages of the client speak of our session and its address: guests get the code only. */
-function discreet(error: unknown): unknown {
+export function discreet(error: unknown): unknown {
   if (error instanceof VcloudError)
     return error.code === 'VCLOUD_REFUSED'
       ? new HostError('VCLOUD_REFUSED', 'vCloud does not let the service account in')

@@ -4,7 +4,6 @@
  */
 import { systemClock, type Clock } from '../../kernel/time.ts';
 import { parseXml, type XmlNode } from '../../message/xml-tree.ts';
-import { uuidOf } from '../../vcloud/links.ts';
 import type { Grant } from '../binding.ts';
 import { orgUuid, type VcloudAccess } from './access.ts';
 import { objectOf, uuidsIn } from './references.ts';
@@ -68,10 +67,10 @@ function ownersOf(body: Uint8Array): string[] {
   } catch {
     return [];
   }
-  const hrefs = root.children
+  const owners = root.children
     .filter(({ name, attributes }) =>
       name === 'Link' ? attributes.get('rel') === 'up' : name === 'Organization',
     )
-    .map(({ attributes }) => attributes.get('href') ?? '');
-  return hrefs.map((href) => (uuidOf(href) ? (objectOf(href) ?? '') : ''));
+    .map(({ attributes }) => objectOf(attributes.get('href') ?? ''));
+  return owners.every((owner) => owner !== null) ? owners : [];
 }

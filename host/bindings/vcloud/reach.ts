@@ -56,7 +56,7 @@ export async function checkWish(
   else if (objectOf(path) === null) throw outOfScope('the path names no object by its id');
 
   const ids = createIds(rooms.ownership, grant, signal);
-  if (template) for (const id of template.ids) await ids.check(id.includes('/') ? id : path);
+  for (const id of template?.ids ?? []) await ids.name(id, path);
   await ids.check(path);
   await ids.check(decoded(query));
   for (const text of document?.texts ?? []) await ids.check(decoded(text));
@@ -103,13 +103,23 @@ function createIds(ownership: Ownership, grant: Grant, signal: AbortSignal) {
     for (const uuid of uuidsIn(object)) fine.add(uuid);
   }
 
+  const known = (text: string) => uuidsIn(text).every((uuid) => fine.has(uuid));
+
   return {
+    /** What stands for `{id}` in a template: a URN by itself, a bare id by the path that it is in. */
+    async name(segment: string, path: string): Promise<void> {
+      if (uuidsIn(segment).length !== 1) throw outOfScope('the path names no object by its id');
+      if (!known(segment)) await prove(segment.startsWith('urn:') ? segment : path);
+    },
     /** Throws unless every id in the text is the org's or of an object of it. */
     async check(text: string): Promise<void> {
-      if (uuidsIn(text).every((uuid) => fine.has(uuid))) return;
+      if (known(text)) return;
       // A text may hold several references; what stands between them separates them.
-      for (const part of text.split(/[\s"'<>(),;=&|]+/))
-        if (!uuidsIn(part).every((uuid) => fine.has(uuid))) await prove(part);
+      for (const part of text.split(/[\s"'<>(),;=&|]+/)) {
+        if (known(part)) continue;
+        await prove(part);
+        if (!known(part)) throw outOfScope('an id in it is not provably of the calling org');
+      }
     },
   };
 }

@@ -60,11 +60,19 @@ export async function buildPrelude(): Promise<Prelude> {
   return { source, digest: digestOf(source) };
 }
 
+export interface BundleOptions {
+  /** Without white space and comments, which name the files' places on this machine. @default false */
+  readonly compact?: boolean;
+}
+
 /**
  * One script from a plug-in's entry file; it leaves the default export in `globalThis.__vcx_plugin`.
  * Throws with the importer's name when Node built-ins are imported, and on syntax errors.
  */
-export async function bundlePlugin(entryFile: string): Promise<PluginScript> {
+export async function bundlePlugin(
+  entryFile: string,
+  { compact = false }: BundleOptions = {},
+): Promise<PluginScript> {
   const entry = path.resolve(entryFile);
   const result = await build({
     ...COMMON,
@@ -78,6 +86,7 @@ export async function bundlePlugin(entryFile: string): Promise<PluginScript> {
     outfile: 'main.js',
     alias: { '#sdk': sdk, '@vcx/sdk': sdk },
     minifySyntax: true,
+    minifyWhitespace: compact,
     keepNames: false,
     sourcemap: 'external',
     plugins: [refuseNode()],

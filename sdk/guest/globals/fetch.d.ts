@@ -116,3 +116,10 @@ declare const Response: {
   json(data: unknown, init?: ResponseInit): Response;
   redirect(url: string | URL, status?: number): Response;
 };
+
+/**
+ * There only when the manifest names the binding `fetch`, and from the first call on: not while the module is
+ * evaluated. Goes to the origins of the manifest alone. Rejects with a `BindingError` whose code begins with
+ * `FETCH_`, where browsers have a TypeError.
+ */
+declare function fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;

@@ -10,7 +10,7 @@ import { Headers, HeadersList } from 'undici/lib/web/fetch/headers.js';
 import { webidl } from 'undici/lib/web/webidl/index.js';
 import { publish } from '../install.ts';
 
-export { fromInnerRequest, getResponseState, Headers, HeadersList, makeRequest, Response };
+export { fromInnerRequest, getResponseState, Headers, HeadersList, makeRequest, Request, Response };
 /** Whether a value is a Response of ours, whatever its prototype says. */
 export const isResponse = (value: unknown): boolean => webidl.is.Response(value);
 

@@ -1,16 +1,16 @@
 /**
  * The system administrator's part of the API: extension services, rights, AMQP settings, queries.
- * May import: accept, documents, element, fault, kinds, query, register, represent, store; hono.
+ * May import: caller, documents, element, fault, kinds, query, register, represent, rights, store; hono.
  */
 import { Hono, type Context } from 'hono';
 
-import { readAccept } from './accept.ts';
-import { type Answer, readDocument, sendDocument } from './documents.ts';
+import { type CellEnv, requireProvider } from './caller.ts';
+import { type Answer, readDocument, sendDocument, viewOf } from './documents.ts';
 import { type Element, element, leaf } from './element.ts';
 import { VcloudFault } from './fault.ts';
 import { KINDS, KIND_NAMES, type KindName, childKinds, mediaOf } from './kinds.ts';
-import { runQuery } from './query.ts';
-import { createEntity, createRight, deleteEntity, deleteRight, updateService } from './register.ts';
+import { queryListElement, runQuery } from './query.ts';
+import { createEntity, deleteEntity, updateService } from './register.ts';
 import {
   EXTENSION,
   type View,
@@ -20,6 +20,7 @@ import {
   rightElement,
   rightsElement,
 } from './represent.ts';
+import { clearUnusedRights, createRight, deleteRight } from './rights.ts';
 import type { Entity, Right, Store } from './store.ts';
 
 /** What the cell says about the broker when it is asked. */
@@ -44,11 +45,6 @@ const ADMIN = 'application/vnd.vmware.admin.';
 const QUERY_MEDIA = 'application/vnd.vmware.vcloud.query.records';
 
 const notFound = (what: string) => new VcloudFault(404, `No access to entity "${what}"`);
-
-const viewOf = (c: Context, base: string): View => ({
-  base,
-  format: readAccept(c.req.header('accept')).format,
-});
 
 function entityOf(store: Store, kind: KindName, id: string): Entity {
   const entity = store.entities.get(id);
@@ -82,7 +78,7 @@ function entityAnswer(c: Context, options: AdminOptions, entity: Entity, status:
 }
 
 /** GET and DELETE of one object; PUT for services only, since children have no edit link. */
-function entityRoutes(app: Hono, options: AdminOptions, kind: KindName): void {
+function entityRoutes(app: Hono<CellEnv>, options: AdminOptions, kind: KindName): void {
   const { store } = options;
   const path = `${EXTENSION}/service${kind === 'service' ? '' : `/${KINDS[kind].path}`}/:id`;
   app.get(path, (c) => entityAnswer(c, options, entityOf(store, kind, idOf(c))));
@@ -99,7 +95,7 @@ function entityRoutes(app: Hono, options: AdminOptions, kind: KindName): void {
 }
 
 /** Lists of children, in the form of a query, and POST of a new one. */
-function collectionRoutes(app: Hono, options: AdminOptions, parent: KindName): void {
+function collectionRoutes(app: Hono<CellEnv>, options: AdminOptions, parent: KindName): void {
   const { store, base } = options;
   const stem = `${EXTENSION}/service${parent === 'service' ? '' : `/${KINDS[parent].path}`}/:id`;
   for (const kind of childKinds(parent)) {
@@ -108,7 +104,7 @@ function collectionRoutes(app: Hono, options: AdminOptions, parent: KindName): v
       const owner = entityOf(store, parent, idOf(c));
       const { query } = KINDS[kind];
       const url = new URL(c.req.url);
-      const document = runQuery(store, viewOf(c, base), {
+      const document = runQuery(store, viewOf(c, base), c.get('caller'), {
         type: query,
         path: url.pathname + url.search,
         parameters: new Map(url.searchParams),
@@ -126,7 +122,7 @@ function collectionRoutes(app: Hono, options: AdminOptions, parent: KindName): v
 
 const RIGHT_ROOT = { ns: 'vcloud', name: 'Right', type: 'Right' } as const;
 
-function rightRoutes(app: Hono, { store, base }: AdminOptions): void {
+function rightRoutes(app: Hono<CellEnv>, { store, base }: AdminOptions): void {
   const answer = (c: Context, right: Right, status: 200 | 201): Answer => ({
     document: rightElement(viewOf(c, base), right),
     type: 'Right',
@@ -149,7 +145,15 @@ function rightRoutes(app: Hono, { store, base }: AdminOptions): void {
   });
   app.get('/api/admin/right/:id', (c) => sendDocument(c, answer(c, rightOf(store, idOf(c)), 200)));
   app.delete('/api/admin/right/:id', (c) => {
+    requireProvider(c.get('caller'));
     deleteRight(store, rightOf(store, idOf(c)));
+    return c.body(null, 204);
+  });
+}
+
+function clearingRoutes(app: Hono<CellEnv>, { store }: AdminOptions): void {
+  app.post(`${EXTENSION}/service/action/clearUnusedRights`, (c) => {
+    clearUnusedRights(store);
     return c.body(null, 204);
   });
 }
@@ -172,7 +176,7 @@ function settingsElement({ base, amqp }: AdminOptions, format: View['format']): 
   );
 }
 
-function discoveryRoutes(app: Hono, options: AdminOptions): void {
+function discoveryRoutes(app: Hono<CellEnv>, options: AdminOptions): void {
   const { base } = options;
   app.get(EXTENSION, (c) => {
     const view = viewOf(c, base);
@@ -199,7 +203,7 @@ function discoveryRoutes(app: Hono, options: AdminOptions): void {
   );
 }
 
-function serviceListRoutes(app: Hono, options: AdminOptions): void {
+function serviceListRoutes(app: Hono<CellEnv>, options: AdminOptions): void {
   const { store, base } = options;
   app.get(`${EXTENSION}/service`, (c) => {
     const view = viewOf(c, base);
@@ -225,12 +229,18 @@ function serviceListRoutes(app: Hono, options: AdminOptions): void {
   });
 }
 
-/** `GET /api/query`; the caller has checked who may ask for which type. */
-export function queryRoute({ store, base }: AdminOptions): (c: Context) => Response {
+/** `GET /api/query`: a query, or without a type the list of those that the caller may make. */
+export function queryRoute({ store, base }: AdminOptions): (c: Context<CellEnv>) => Response {
   return (c) => {
     const url = new URL(c.req.url);
     const parameters = new Map(url.searchParams);
-    const document = runQuery(store, viewOf(c, base), {
+    if (!parameters.has('type'))
+      return sendDocument(c, {
+        document: queryListElement(viewOf(c, base), c.get('caller')),
+        type: 'QueryList',
+        media: 'application/vnd.vmware.vcloud.query.queryList',
+      });
+    const document = runQuery(store, viewOf(c, base), c.get('caller'), {
       type: parameters.get('type') ?? '',
       path: url.pathname + url.search,
       parameters,
@@ -239,11 +249,12 @@ export function queryRoute({ store, base }: AdminOptions): (c: Context) => Respo
   };
 }
 
-/** All routes of the admin tree; the caller has checked that a system administrator asks. */
-export function adminRoutes(options: AdminOptions): Hono {
-  const app = new Hono();
+/** All routes of the extension tree, where only system administrators get to, and of rights, which all may read. */
+export function adminRoutes(options: AdminOptions): Hono<CellEnv> {
+  const app = new Hono<CellEnv>();
   discoveryRoutes(app, options);
   serviceListRoutes(app, options);
+  clearingRoutes(app, options);
   rightRoutes(app, options);
   for (const kind of KIND_NAMES) collectionRoutes(app, options, kind);
   // Last, since `/service/:id` would also take what is written out above.

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
 
 import { VcloudFault } from './fault.ts';
-import { type CellReply, type CellRequest, decodeReply } from './message.ts';
+import { type CellForward, type CellReply, type CellRequest, decodeReply } from './message.ts';
 import { type Publisher, createPublisher } from './publisher.ts';
 
 export interface BrokerOptions {
@@ -43,12 +43,12 @@ export interface CellBroker extends AsyncDisposable {
   readonly replyQueue: string;
   connected(): boolean;
   /** Publish and wait: 503 without a broker, 500 without the exchange, 504 without a reply in time. */
-  send(target: Target, request: CellRequest): Promise<CellReply>;
+  send(target: Target, request: CellRequest): Promise<CellReply | CellForward>;
 }
 
 interface Waiting {
-  readonly id: string;
-  readonly resolve: (reply: CellReply) => void;
+  readonly request: CellRequest;
+  readonly resolve: (reply: CellReply | CellForward) => void;
 }
 
 interface State {
@@ -73,7 +73,7 @@ function take({ waiting, counts }: State, message: ConsumeMessage | null): void 
     counts.unknownReplies += 1;
     return;
   }
-  const reply = decodeReply(message.content, waiter.id);
+  const reply = decodeReply(message.content, waiter.request);
   if (!reply) {
     counts.badReplies += 1;
     return;
@@ -144,16 +144,20 @@ function timeoutFault(service: string, timeoutMs: number): VcloudFault {
   );
 }
 
-async function send(state: State, target: Target, request: CellRequest): Promise<CellReply> {
+async function send(
+  state: State,
+  target: Target,
+  request: CellRequest,
+): Promise<CellReply | CellForward> {
   const { options, counts, waiting } = state;
   if (!state.link) throw new VcloudFault(503, 'The AMQP broker cannot be reached');
   const correlationId = randomUUID();
-  const { promise, resolve, reject } = Promise.withResolvers<CellReply>();
+  const { promise, resolve, reject } = Promise.withResolvers<CellReply | CellForward>();
   const timer = setTimeout(() => {
     counts.timedOut += 1;
     reject(timeoutFault(target.service, options.timeoutMs));
   }, options.timeoutMs);
-  waiting.set(correlationId, { id: request.id, resolve });
+  waiting.set(correlationId, { request, resolve });
   const properties = {
     contentType: 'application/octet-stream',
     deliveryMode: 1,
@@ -161,7 +165,7 @@ async function send(state: State, target: Target, request: CellRequest): Promise
     correlationId,
     replyTo: queueName(options),
     headers: {
-      messageType: 'ProcessHttpRequest',
+      messageType: request.type,
       replyToExchange: exchangeName(options),
       replyByTimestamp: { '!': 'int64', value: Date.now() + options.timeoutMs },
     },

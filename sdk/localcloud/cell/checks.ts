@@ -64,8 +64,7 @@ function checkRule(content: readonly Element[]): void {
     if (!allowed.includes(access))
       throw refuse(`AclRule: Access of ${name} must be one of ${allowed.join(', ')}`);
     const entity = part?.children.some((child) => child.name === 'Entity');
-    if (access === 'Entity' && !entity)
-      throw refuse(`AclRule: ${name} wants the element 'Entity'`);
+    if (access === 'Entity' && !entity) throw refuse(`AclRule: ${name} wants the element 'Entity'`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Documents on HTTP: reads and checks a request's, answers with one in the form the client accepts.
- * May import: accept, element, fault, json, query, validate, xml; hono.
+ * May import: accept, element, fault, json, query, represent, validate, xml; hono.
  */
 import type { Context } from 'hono';
 
@@ -9,6 +9,7 @@ import type { Element, NAMESPACES } from './element.ts';
 import { VcloudFault, faultElement } from './fault.ts';
 import { JsonFault, fromJson, toJson } from './json.ts';
 import { queryToJson } from './query.ts';
+import type { View } from './represent.ts';
 import { validate } from './validate.ts';
 import { XmlFault, readXml, writeXml } from './xml.ts';
 
@@ -18,6 +19,12 @@ export interface Root {
   /** Name in the schema table. */
   readonly type: string;
 }
+
+/** What a document needs to know of the request. */
+export const viewOf = (c: Context, base: string): View => ({
+  base,
+  format: readAccept(c.req.header('accept')).format,
+});
 
 function parse(text: string, json: boolean, root: Root): Element {
   try {

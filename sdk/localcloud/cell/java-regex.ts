@@ -18,7 +18,12 @@ import {
 import { type JavaSource, Refusal, character, createSource, escapeOf } from './java-source.ts';
 
 export type Translation =
-  | { readonly ok: true; readonly regexp: RegExp }
+  | {
+      readonly ok: true;
+      readonly regexp: RegExp;
+      /** The pattern's groups, by name and by number, to the names they have in `regexp`. */
+      readonly names: ReadonlyMap<string, string>;
+    }
   | { readonly ok: false; readonly reason: string };
 
 function readReference(reader: Reader, key: string, flags: Flags): Piece {
@@ -195,7 +200,8 @@ export function translateJavaRegex(pattern: string): Translation {
     // What such a loop captured last depends on the order in which it ends.
     if (reader.references.length > 0 && reader.emptyLoops > 0)
       throw new Refusal('a reference beside a repetition of what may be empty');
-    return { ok: true, regexp: new RegExp(`${START}(?:${body.text})${END}`, 'v') };
+    const regexp = new RegExp(`${START}(?:${body.text})${END}`, 'v');
+    return { ok: true, regexp, names: reader.names };
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }

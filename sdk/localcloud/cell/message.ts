@@ -7,16 +7,50 @@ import type { IncomingMessage } from 'node:http';
 
 import type { User } from './store.ts';
 
+export type MessageType = 'ProcessHttpRequest' | 'ProcessHttpResponse';
+
 export interface CellRequest {
+  readonly type: MessageType;
   /** The unique id of the message, which the reply must repeat. */
   readonly id: string;
   readonly body: Buffer;
 }
 
+/** The service's answer for the client. */
 export interface CellReply {
+  readonly kind: 'response';
   readonly status: number;
   readonly headers: readonly (readonly [string, string])[];
   readonly body: Buffer<ArrayBuffer>;
+}
+
+/** The request, perhaps changed, on its way to the next service or to the cell itself. */
+export interface CellForward {
+  readonly kind: 'request';
+  readonly method: string;
+  readonly requestUri: string;
+  readonly queryString: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer<ArrayBuffer>;
+}
+
+/** The first element of a message: a request, or the response to it. Keys in a real cell's order. */
+export interface HttpMessage {
+  readonly method: string;
+  readonly requestUri: string;
+  readonly queryString: string | null;
+  readonly protocol: string;
+  readonly scheme: string;
+  readonly remoteAddr: string;
+  readonly remotePort: number;
+  readonly localAddr: string;
+  readonly localPort: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Base64; empty when there is none. */
+  readonly body: string;
+  /** 0 on requests. */
+  readonly statusCode: number;
+  readonly request: boolean;
 }
 
 /** Path and query as they came over the wire, nothing decoded or tidied up. */
@@ -41,17 +75,11 @@ function headersOf(incoming: IncomingMessage): Record<string, string> {
   return Object.fromEntries(found.values());
 }
 
-/** Encode a request: an array of message, security context and null, with the keys in a real cell's order. */
-export function encodeRequest(
-  incoming: IncomingMessage,
-  body: Uint8Array,
-  who: { readonly user: User; readonly rights: readonly string[] },
-): CellRequest {
-  const id = randomUUID();
+/** What a client has asked, as services get to see it. */
+export function requestMessage(incoming: IncomingMessage, body: Uint8Array): HttpMessage {
   const { path, query } = targetOf(incoming);
   const { socket } = incoming;
-  const message = {
-    id,
+  return {
     method: incoming.method ?? 'GET',
     requestUri: path,
     queryString: query,
@@ -66,13 +94,22 @@ export function encodeRequest(
     statusCode: 0,
     request: true,
   };
+}
+
+/** Encode a message: an array of HTTP message, security context and null. */
+export function encodeMessage(
+  message: HttpMessage,
+  who: { readonly user: User; readonly rights: readonly string[] },
+): CellRequest {
+  const id = randomUUID();
   const context = {
     parameters: null,
     user: `urn:vcloud:user:${who.user.id}`,
     org: `urn:vcloud:org:${who.user.org.id}`,
     rights: who.rights,
   };
-  return { id, body: Buffer.from(JSON.stringify([message, context, null]), 'utf8') };
+  const body = Buffer.from(JSON.stringify([{ id, ...message }, context, null]), 'utf8');
+  return { type: message.request ? 'ProcessHttpRequest' : 'ProcessHttpResponse', id, body };
 }
 
 /** Headers that are vCloud's own business, and those that belong to one connection. */
@@ -88,6 +125,10 @@ const STRIPPED = new Set([
   'trailer',
 ]);
 
+/** An answer's headers as services get to see them: no tokens, nothing of the connection. */
+export const answerHeaders = (headers: Headers): Record<string, string> =>
+  Object.fromEntries([...headers].filter(([name]) => !STRIPPED.has(name)));
+
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 function replyHeaders(value: unknown): (readonly [string, string])[] {
@@ -100,8 +141,9 @@ function replyHeaders(value: unknown): (readonly [string, string])[] {
   });
 }
 
-/** The reply to the request with that id, from an array of one or the bare object; undefined if it is none. */
-export function decodeReply(content: Uint8Array, id: string): CellReply | undefined {
+type Fields = Readonly<Record<string, unknown>>;
+
+function parse(content: Uint8Array): Fields | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(content).toString('utf8'));
@@ -109,14 +151,40 @@ export function decodeReply(content: Uint8Array, id: string): CellReply | undefi
     return undefined;
   }
   const reply = (Array.isArray(parsed) ? parsed[0] : parsed) as unknown;
-  if (typeof reply !== 'object' || reply === null) return undefined;
-  const { id: answered, statusCode, headers, body } = reply as Record<string, unknown>;
+  return typeof reply === 'object' && reply !== null ? (reply as Fields) : undefined;
+}
+
+function readForward(fields: Fields, body: Buffer<ArrayBuffer>): CellForward | undefined {
+  const { method, requestUri, queryString, headers } = fields;
+  if (typeof method !== 'string' || !NAME.test(method)) return undefined;
+  if (typeof requestUri !== 'string' || !requestUri.startsWith('/')) return undefined;
+  const query = typeof queryString === 'string' ? queryString : null;
+  const given = typeof headers === 'object' && headers !== null ? Object.entries(headers) : [];
+  const texts = given.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  const kept = Object.fromEntries(texts);
+  return { kind: 'request', method, requestUri, queryString: query, headers: kept, body };
+}
+
+function readResponse(fields: Fields, body: Buffer<ArrayBuffer>): CellReply | undefined {
+  const { statusCode, headers } = fields;
   const inRange = typeof statusCode === 'number' && statusCode >= 200 && statusCode <= 599;
-  if (answered !== id || !inRange || !Number.isInteger(statusCode)) return undefined;
-  if (body !== undefined && body !== null && typeof body !== 'string') return undefined;
-  return {
-    status: statusCode,
-    headers: replyHeaders(headers),
-    body: Buffer.from(body ?? '', 'base64'),
-  };
+  if (!inRange || !Number.isInteger(statusCode)) return undefined;
+  return { kind: 'response', status: statusCode, headers: replyHeaders(headers), body };
+}
+
+/**
+ * The reply to the message with that id, from an array of one or the bare object; undefined if it is none. A request
+ * may be answered by a request, which then goes on; a response only by a response.
+ */
+export function decodeReply(
+  content: Uint8Array,
+  { id, type }: Pick<CellRequest, 'id' | 'type'>,
+): CellReply | CellForward | undefined {
+  const fields = parse(content);
+  if (!fields || fields['id'] !== id) return undefined;
+  const text = fields['body'] ?? '';
+  if (typeof text !== 'string') return undefined;
+  const body = Buffer.from(text, 'base64');
+  if (fields['request'] === true && type === 'ProcessHttpRequest') return readForward(fields, body);
+  return readResponse(fields, body);
 }

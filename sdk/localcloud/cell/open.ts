@@ -1,8 +1,11 @@
 /**
  * Starts several cells over one store: a whole simulated vCloud inside this process.
- * May import: cell, store.
+ * May import: bundles, cell, oauth, sessions, store.
  */
 import { type Cell, openCell } from './cell.ts';
+import { type Bundle, type Localization, localizations } from './extend/bundles.ts';
+import { type OAuthDesk, activeServiceAccount, createOAuthDesk } from './oauth/oauth.ts';
+import { SESSION_DEFAULTS, createSessionRules, revokeSessions } from './sessions.ts';
 import { type Holds, type Org, type Store, SYSTEM_ORG, createStore } from './store.ts';
 
 export interface CellsOptions {
@@ -15,6 +18,8 @@ export interface CellsOptions {
   readonly prefix?: string;
   /** Port of the first cell; the others follow it. 0 takes free ones. @default 0 */
   readonly port?: number;
+  /** Lifetime of sessions in milliseconds. @default 86400000 */
+  readonly expireAfterMs?: number;
 }
 
 export const CELLS_DEFAULTS = {
@@ -22,6 +27,7 @@ export const CELLS_DEFAULTS = {
   timeoutMs: 10_000,
   prefix: 'vcd',
   port: 0,
+  ...SESSION_DEFAULTS,
 } as const satisfies Omit<CellsOptions, 'amqpUrl'>;
 
 export interface OrgAccount extends Org {
@@ -32,6 +38,7 @@ export interface OrgAccount extends Org {
     /** Which of the rights that services register the user's role gets. */
     readonly rights: Holds;
   }[];
+  readonly vApps: readonly { readonly id: string; readonly name: string }[];
 }
 
 /** A running vCloud; disposing it ends all cells. */
@@ -39,26 +46,67 @@ export interface Cells extends AsyncDisposable {
   readonly cells: readonly Cell[];
   readonly orgs: readonly OrgAccount[];
   readonly provider: { readonly user: string; readonly password: string; readonly org: string };
+  /** Lifetime of sessions in milliseconds; a change holds for open ones too. */
+  expireAfterMs: number;
+  /** End all sessions: at once, or after that many further requests, to hit a client in the middle. @default 0 */
+  revokeSessions(afterRequests?: number): void;
+  /** An active service account of the System org, or of the named one, with a refresh token that is good for one use. */
+  createServiceAccount(org?: string): ServiceAccount;
+  /** Localization bundles that have arrived, in order. */
+  readonly bundles: readonly Bundle[];
+  /** Their texts, merged by key. */
+  localizations(): Localization[];
+}
+
+export interface ServiceAccount {
+  readonly clientId: string;
+  readonly name: string;
+  readonly org: string;
+  readonly refreshToken: string;
 }
 
 function accounts(store: Store): OrgAccount[] {
   return store.orgs.map((org) => ({
     ...org,
-    users: store.users
+    users: [...store.users.values()]
       .filter((user) => user.org === org)
-      .map(({ id, name, password, holds }) => ({ id, name, password, rights: holds })),
+      .map(({ id, name, password, role }) => ({
+        id,
+        name,
+        password,
+        rights: store.roles.get(role)?.takes ?? 'none',
+      })),
+    vApps: [...store.vApps.values()]
+      .filter((vApp) => vApp.org === org)
+      .map(({ id, name }) => ({ id, name })),
   }));
+}
+
+/** An account with the rights of the org's administrators. */
+function serviceAccount(store: Store, oauth: OAuthDesk, name: string): ServiceAccount {
+  const administrator = [...store.users.values()].find(
+    ({ org, role, isServiceAccount }) =>
+      org.name.toLowerCase() === name.toLowerCase() &&
+      store.roles.get(role)?.takes === 'all' &&
+      !isServiceAccount,
+  );
+  if (!administrator) throw new Error(`there is no organization '${name}'`);
+  const client = activeServiceAccount(oauth, administrator, administrator.role);
+  const { id, refreshToken } = client;
+  return { clientId: id, name: client.name, org: administrator.org.name, refreshToken };
 }
 
 /** Start cells on loopback; resolves when all listen and their reply queues are bound. */
 export async function openCells(options: CellsOptions): Promise<Cells> {
-  const { count, port, ...rest } = { ...CELLS_DEFAULTS, ...options };
+  const { count, port, expireAfterMs, ...rest } = { ...CELLS_DEFAULTS, ...options };
   const store = createStore();
+  const rules = createSessionRules(expireAfterMs);
+  const oauth = createOAuthDesk(store, rules);
   await using undo = new AsyncDisposableStack();
   const cells: Cell[] = [];
   for (let index = 0; index < count; index += 1) {
     const own = port === 0 ? 0 : port + index;
-    cells.push(undo.use(await openCell({ ...rest, store, port: own })));
+    cells.push(undo.use(await openCell({ ...rest, store, rules, oauth, port: own })));
   }
   const owned = undo.move();
   const { name, password } = store.administrator;
@@ -66,6 +114,16 @@ export async function openCells(options: CellsOptions): Promise<Cells> {
     cells,
     orgs: accounts(store),
     provider: { user: name, password, org: SYSTEM_ORG.name },
+    get expireAfterMs() {
+      return rules.expireAfterMs;
+    },
+    set expireAfterMs(ms) {
+      rules.expireAfterMs = ms;
+    },
+    revokeSessions: (afterRequests = 0) => revokeSessions(store, rules, afterRequests),
+    createServiceAccount: (org = SYSTEM_ORG.name) => serviceAccount(store, oauth, org),
+    bundles: store.bundles.bundles,
+    localizations: () => localizations(store.bundles),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -65,12 +65,12 @@ function hit(view: View, record: string, format: string, row: Row): Element {
     const type = row.media && `${row.media}+${view.format}`;
     return element(`vcloud:${record}Reference`, {
       href,
-      id: row.urn,
+      id: row.urn || undefined,
       type,
       name: row.attributes['name'],
     });
   }
-  const key = format === 'records' ? { href } : { id: row.urn };
+  const key = format === 'records' ? { href } : { id: row.urn || undefined };
   return element(`vcloud:${record}Record`, { ...row.attributes, ...key });
 }
 
@@ -115,15 +115,14 @@ export function runQuery(store: Store, view: View, caller: Caller, query: Query)
 export function queryListElement(view: View, caller: Caller): Element {
   const types = Object.keys(QUERY_TABLES).filter((name) => QUERY_TABLES[name]?.mayAsk(caller));
   const links = types.flatMap((type) =>
-    FORMATS.map((format) => ({
-      ...link(
-        view,
-        'down',
-        `/api/query?type=${type}&format=${format}`,
-        `application/vnd.vmware.vcloud.query.${format}`,
-      ),
-      type,
-    })),
+    FORMATS.map((format) =>
+      element('vcloud:Link', {
+        rel: 'down',
+        href: `${view.base}/api/query?type=${type}&format=${format}`,
+        name: type,
+        type: `application/vnd.vmware.vcloud.query.${format}+${view.format}`,
+      }),
+    ),
   );
   return element(
     'vcloud:QueryList',
@@ -131,10 +130,7 @@ export function queryListElement(view: View, caller: Caller): Element {
       type: `application/vnd.vmware.vcloud.query.queryList+${view.format}`,
       href: `${view.base}/api/query`,
     },
-    links.map(({ type, ...found }) => ({
-      ...found,
-      attributes: { ...found.attributes, name: type },
-    })),
+    links,
   );
 }
 
@@ -153,6 +149,7 @@ const TYPED = new Set([
   'progress',
   'hasOwner',
   'eventStatus',
+  'numberOfVApps',
 ]);
 
 const typed = ({ attributes }: Element): (readonly [string, Json])[] =>

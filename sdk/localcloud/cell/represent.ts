@@ -107,9 +107,7 @@ export function rightElement(view: View, right: Right): Element {
     },
     [
       ...(custom ? [link(view, 'remove', rightPath(right))] : []),
-      ...(right.description === undefined
-        ? []
-        : [leaf('vcloud:Description', right.description)]),
+      ...(right.description === undefined ? [] : [leaf('vcloud:Description', right.description)]),
       leaf('vcloud:Category', right.category),
       ...(right.bundleKey === undefined ? [] : [leaf('vcloud:BundleKey', right.bundleKey)]),
       ...(namespace === undefined ? [] : [leaf('vcloud:ServiceNamespace', namespace)]),

@@ -66,7 +66,8 @@ export function useSession(store: Store, rules: SessionRules, token: string): Se
   if (rules.requestsLeft !== undefined) rules.requestsLeft -= 1;
   // What was changed about the user since then holds at once.
   const user = store.users.get(session.user.id);
-  if (user?.isEnabled && session.openedAt + rules.expireAfterMs > Date.now()) return { ...session, user };
+  if (user?.isEnabled && session.openedAt + rules.expireAfterMs > Date.now())
+    return { ...session, user };
   store.sessions.delete(token);
   return undefined;
 }

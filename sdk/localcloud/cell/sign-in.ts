@@ -1,23 +1,18 @@
 /**
  * Versions and sessions: the part of the API that needs no session, and the session itself.
- * May import: accept, documents, element, fault, represent, store; hono.
+ * May import: accept, caller, documents, element, fault, represent, sessions, store; hono.
  */
 import { Hono, type Context } from 'hono';
 
 import { VERSIONS, checkVersion, isDeprecated, readAccept } from './accept.ts';
-import { sendDocument } from './documents.ts';
+import { sessionOf } from './caller.ts';
+import { sendDocument, viewOf } from './documents.ts';
 import { type Element, element, leaf } from './element.ts';
 import { VcloudFault } from './fault.ts';
-import { EXTENSION, link } from './represent.ts';
-import { type Session, type Store, SYSTEM_ORG, isAdministrator, signIn } from './store.ts';
+import { EXTENSION, type View, link } from './represent.ts';
+import { type SessionRules, checkPassword, openSession } from './sessions.ts';
+import { type Session, type Store, SYSTEM_ORG, type User, isAdministrator } from './store.ts';
 import { writeXml } from './xml.ts';
-
-/** The session of a request, by either kind of token in either header. */
-export function sessionOf(store: Store, c: Context): Session | undefined {
-  const bearer = /^Bearer\s+(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-  const token = bearer ?? c.req.header('x-vcloud-authorization');
-  return token === undefined ? undefined : store.sessions.get(token);
-}
 
 function credentialsOf(c: Context): { user: string; org: string; password: string } {
   const encoded = /^Basic\s+(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
@@ -29,46 +24,62 @@ function credentialsOf(c: Context): { user: string; org: string; password: strin
   return { user: login.slice(0, at), org: login.slice(at + 1), password: text.slice(colon + 1) };
 }
 
-const ROLES = { all: 'Organization Administrator', view: 'Console Access Only', none: 'vApp User' };
+const roleName = (store: Store, user: User) => store.roles.get(user.role)?.name ?? '';
 
-function sessionElement(base: string, { user }: Session, format: 'xml' | 'json'): Element {
-  const view = { base, format };
-  const role = isAdministrator(user) ? 'system administrator' : ROLES[user.holds];
-  const admin = isAdministrator(user)
-    ? [link(view, 'down', EXTENSION, 'application/vnd.vmware.admin.vmwExtension')]
+/** Where clients go on from the session. */
+function sessionLinks(view: View, user: User): Element[] {
+  const vcloud = 'application/vnd.vmware.vcloud.';
+  const admin = 'application/vnd.vmware.admin.';
+  const provider = isAdministrator(user)
+    ? [
+        link(view, 'down', '/api/admin', `${admin}vcloud`),
+        link(view, 'down', EXTENSION, `${admin}vmwExtension`),
+      ]
     : [];
+  return [
+    link(view, 'remove', '/api/session'),
+    link(view, 'down', '/api/org', `${vcloud}orgList`),
+    link(view, 'down', `/api/org/${user.org.id}`, `${vcloud}org`),
+    link(view, 'down', '/api/query', `${vcloud}query.queryList`),
+    link(view, 'entityResolver', '/api/entity/', `${vcloud}entity`),
+    link(view, 'down:extensibility', '/api/extensibility', `${vcloud}apiextensibility`),
+    ...provider,
+  ];
+}
+
+function sessionElement(store: Store, view: View, { user }: Session): Element {
   return element(
     'vcloud:Session',
     {
       user: user.name,
       org: user.org.name,
       userId: `urn:vcloud:user:${user.id}`,
-      roles: role,
-      type: `application/vnd.vmware.vcloud.session+${format}`,
-      href: `${base}/api/session`,
+      roles: roleName(store, user),
+      type: `application/vnd.vmware.vcloud.session+${view.format}`,
+      href: `${view.base}/api/session`,
     },
-    [link(view, 'remove', '/api/session'), ...admin, element('vcloud:AuthorizedLocations')],
+    [...sessionLinks(view, user), element('vcloud:AuthorizedLocations')],
   );
 }
 
-function sendSession(c: Context, base: string, session: Session): Response {
-  const { format } = readAccept(c.req.header('accept'));
+function sendSession(c: Context, { store, base }: SignInOptions, session: Session): Response {
   return sendDocument(c, {
-    document: sessionElement(base, session, format),
+    document: sessionElement(store, viewOf(c, base), session),
     type: 'Session',
     media: 'application/vnd.vmware.vcloud.session',
   });
 }
 
-function cloudapiSession({ user, token }: Session) {
+function cloudapiSession(store: Store, { user, token }: Session) {
+  const role = { name: roleName(store, user), id: `urn:vcloud:role:${user.role}` };
   return {
     id: `urn:vcloud:session:${token.slice(-16)}`,
     site: { name: 'localcloud', id: `urn:vcloud:site:${SYSTEM_ORG.id}` },
     user: { name: user.name, id: `urn:vcloud:user:${user.id}` },
     org: { name: user.org.name, id: `urn:vcloud:org:${user.org.id}` },
     location: 'localcloud',
-    roles: [isAdministrator(user) ? 'System Administrator' : ROLES[user.holds]],
-    roleRefs: [],
+    roles: [role.name],
+    roleRefs: [role],
     sessionIdleTimeoutMinutes: 30,
   };
 }
@@ -99,19 +110,34 @@ function versionsJson(base: string) {
 
 const failed = () => new VcloudFault(401, 'The user name, org or password is wrong');
 
-function cloudapiSignIn(c: Context, store: Store, provider: boolean): Response {
+function cloudapiSignIn(c: Context, options: SignInOptions, provider: boolean): Response {
+  const { store, rules } = options;
   checkVersion(readAccept(c.req.header('accept')));
-  const session = signIn(store, credentialsOf(c), true);
+  const user = checkPassword(store, credentialsOf(c));
   // Each of the two addresses serves its own side only.
-  if (!session || isAdministrator(session.user) !== provider) throw failed();
+  if (!user || isAdministrator(user) !== provider) throw failed();
+  const session = openSession(store, rules, user, true);
   c.header('X-VMWARE-VCLOUD-ACCESS-TOKEN', session.token);
   c.header('X-VMWARE-VCLOUD-TOKEN-TYPE', 'Bearer');
-  return c.json(cloudapiSession(session));
+  return c.json(cloudapiSession(store, session));
+}
+
+export interface SignInOptions {
+  readonly store: Store;
+  readonly rules: SessionRules;
+  /** `http://127.0.0.1:PORT` */
+  readonly base: string;
 }
 
 /** Routes for versions, signing in by both ways, and reading or ending a session. */
-export function signInRoutes(store: Store, base: string): Hono {
+export function signInRoutes(options: SignInOptions): Hono {
+  const { store, rules, base } = options;
   const app = new Hono();
+  const sessionIn = (c: Context): Session => {
+    const session = sessionOf(store, rules, c);
+    if (!session) throw new VcloudFault(401, 'No valid session');
+    return session;
+  };
   app.get('/api/versions', (c) => {
     if (readAccept(c.req.header('accept')).format === 'json') return c.json(versionsJson(base));
     c.header('Content-Type', 'text/xml');
@@ -119,22 +145,17 @@ export function signInRoutes(store: Store, base: string): Hono {
   });
   app.post('/api/sessions', (c) => {
     checkVersion(readAccept(c.req.header('accept')));
-    const session = signIn(store, credentialsOf(c), false);
-    if (!session) throw failed();
+    const user = checkPassword(store, credentialsOf(c));
+    if (!user) throw failed();
+    const session = openSession(store, rules, user, false);
     c.header('x-vcloud-authorization', session.token);
-    return sendSession(c, base, session);
+    return sendSession(c, options, session);
   });
-  app.post('/cloudapi/1.0.0/sessions', (c) => cloudapiSignIn(c, store, false));
-  app.post('/cloudapi/1.0.0/sessions/provider', (c) => cloudapiSignIn(c, store, true));
-  app.get('/api/session', (c) => {
-    const session = sessionOf(store, c);
-    if (!session) throw new VcloudFault(401, 'No valid session');
-    return sendSession(c, base, session);
-  });
+  app.post('/cloudapi/1.0.0/sessions', (c) => cloudapiSignIn(c, options, false));
+  app.post('/cloudapi/1.0.0/sessions/provider', (c) => cloudapiSignIn(c, options, true));
+  app.get('/api/session', (c) => sendSession(c, options, sessionIn(c)));
   app.delete('/api/session', (c) => {
-    const session = sessionOf(store, c);
-    if (!session) throw new VcloudFault(401, 'No valid session');
-    store.sessions.delete(session.token);
+    store.sessions.delete(sessionIn(c).token);
     return c.body(null, 204);
   });
   return app;

@@ -1,10 +1,11 @@
 /**
  * The one vCloud behind all cells: orgs, people, vApps, rights, and the objects of extension services.
- * May import: element, kinds; types of work.
+ * May import: bundles, element, kinds; types of work.
  */
 import { randomUUID } from 'node:crypto';
 
 import type { Element } from './element.ts';
+import { type BundleDesk, createBundleDesk } from './extend/bundles.ts';
 import { KINDS, type KindName } from './kinds.ts';
 import type { CloudEvent, Task } from './work/work.ts';
 
@@ -93,6 +94,7 @@ export interface Store {
   readonly sessions: Map<string, Session>;
   readonly tasks: Map<string, Task>;
   readonly events: CloudEvent[];
+  readonly bundles: BundleDesk;
 }
 
 /** The System org has the same id in every installation. */
@@ -170,6 +172,7 @@ export function createStore(): Store {
     sessions: new Map(),
     tasks: new Map(),
     events: [],
+    bundles: createBundleDesk(),
   };
   for (const org of store.orgs) populate(store, org);
   return store;

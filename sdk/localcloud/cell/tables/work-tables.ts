@@ -1,9 +1,10 @@
 /**
- * Query types of tasks and events.
- * May import: caller, element, paths, store, table, work.
+ * Query types of tasks, events and uploaded texts.
+ * May import: bundles, caller, element, paths, store, table, work.
  */
 import { sees } from '../caller.ts';
 import { textOf } from '../element.ts';
+import { localizations } from '../extend/bundles.ts';
 import { type Org, orgById } from '../store.ts';
 import { MEDIA, orgPath, taskPath } from '../tenant/paths.ts';
 import type { CloudEvent, Task } from '../work/work.ts';
@@ -79,6 +80,15 @@ function adminEventRow({ view }: Asked, event: CloudEvent, org: Org): Row {
   return { ...row, attributes: { ...row.attributes, ...more } };
 }
 
+/** Uploaded texts; they have neither address nor id. */
+const externalLocalization: QueryTable = {
+  record: 'ExternalLocalization',
+  attributes: ['serviceNamespace', 'locale', 'key', 'value'],
+  mayAsk: provider,
+  rows: ({ store }) =>
+    localizations(store.bundles).map((text) => ({ urn: '', attributes: { ...text } })),
+};
+
 const TASK =
   'org orgName name startDate endDate status progress ownerName object objectType objectName serviceNamespace'.split(
     ' ',
@@ -89,6 +99,7 @@ const EVENT =
   );
 
 export const WORK_TABLES: Readonly<Record<string, QueryTable>> = {
+  externalLocalization,
   task: {
     record: 'Task',
     attributes: TASK,

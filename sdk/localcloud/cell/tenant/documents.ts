@@ -192,7 +192,9 @@ function tasksOn(scene: Scene, id: string): Element[] {
   const running = [...scene.store.tasks.values()].filter(
     (task) =>
       !hasEnded(task.status) &&
-      task.parts.some(({ name, attributes }) => name === 'Owner' && attributes['href']?.includes(id)),
+      task.parts.some(
+        ({ name, attributes }) => name === 'Owner' && attributes['href']?.includes(id),
+      ),
   );
   if (running.length === 0) return [];
   return [
@@ -213,9 +215,7 @@ export function vAppElement(scene: Scene, vApp: VApp): Element {
     link(view, 'up', orgPath(vApp.org), MEDIA.org),
     ...tasksOn(scene, vApp.id),
     leaf('vcloud:DateCreated', vApp.created.toISOString()),
-    ...(owner
-      ? [element('vcloud:Owner', {}, [userReference(view, 'vcloud:User', owner)])]
-      : []),
+    ...(owner ? [element('vcloud:Owner', {}, [userReference(view, 'vcloud:User', owner)])] : []),
     leaf('vcloud:autoNature', true),
     leaf('vcloud:InMaintenanceMode', false),
   ]);

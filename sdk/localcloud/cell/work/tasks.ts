@@ -11,8 +11,8 @@ import { recordEvent } from './events.ts';
 import { TASK_STATES, type Task, type TaskStatus, hasEnded } from './work.ts';
 
 const EXPIRES_AFTER_MS = 90 * 86_400_000;
-/** What a task's document may bring along; the order is the schema's. */
-const PARTS = ['Owner', 'Error', 'User', 'Progress', 'Params', 'Details', 'Result'];
+/** What a task's document may bring along. */
+const PARTS = new Set(['Owner', 'Error', 'User', 'Progress', 'Params', 'Details', 'Result']);
 /** Parts that an update without them leaves as they are. */
 const LASTING = new Set(['Owner', 'User', 'Params']);
 
@@ -35,7 +35,7 @@ function statusOf(node: Element): TaskStatus {
 }
 
 function partsOf(node: Element): Element[] {
-  const parts = node.children.filter(({ ns, name }) => ns === 'vcloud' && PARTS.includes(name));
+  const parts = node.children.filter(({ ns, name }) => ns === 'vcloud' && PARTS.has(name));
   const progress = Number(textOf(parts, 'Progress') ?? 0);
   if (progress < 0 || progress > 100) throw refuse('Progress must be between 0 and 100');
   return parts;

@@ -1,0 +1,85 @@
+/**
+ * Ends the tasks that nobody works on any more: of hosts that died, and those whose end vCloud could not be told.
+ * May import: kernel, storage, vcloud.
+ */
+import { messageOf } from '../../kernel/errors.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { Metrics } from '../../kernel/metrics.ts';
+import type { Clock } from '../../kernel/time.ts';
+import type { OpenTaskStore, StoredTask, TaskOutcome } from '../../storage/open-tasks.ts';
+import type { VcloudClient } from '../../vcloud/client.ts';
+import { endStored } from './ending.ts';
+
+export interface SweeperOptions {
+  readonly client: VcloudClient;
+  readonly store: OpenTaskStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics | null;
+  /** How long a host may be silent before its tasks are taken over, ms. */
+  readonly leaseMs: number;
+  /** Pause between sweeps, ms; several go into a lease. */
+  readonly everyMs: number;
+  /** A task that vCloud does not show is forgotten when it is this old, ms. */
+  readonly lostMs: number;
+}
+
+export interface Sweeper extends AsyncDisposable {
+  /** Renew our leases and end what is left over; never throws. */
+  sweep(): Promise<void>;
+}
+
+export const LOST: TaskOutcome = {
+  status: 'error',
+  message: 'the host that worked on it ended before the work was done',
+};
+
+/** Sweeps at once and from then on; disposing waits for the sweep under way. */
+export function openSweeper(options: SweeperOptions): Sweeper {
+  const { store, clock, log } = options;
+  let sweeping: Promise<void> | null = null;
+
+  async function pass(): Promise<void> {
+    await store.renew(clock.now() + options.leaseMs);
+    const tasks = await store.claim(clock.now(), clock.now() + options.leaseMs);
+    for (const task of tasks)
+      await endOne(options, task).catch((error: unknown) =>
+        log.warn('task.sweep-failed', { plugin: task.plugin, reason: messageOf(error) }),
+      );
+  }
+
+  function sweep(): Promise<void> {
+    sweeping ??= pass()
+      .catch((error: unknown) => log.error('task.sweep-failed', { reason: messageOf(error) }))
+      .finally(() => (sweeping = null));
+    return sweeping;
+  }
+  void sweep(); // never rejects
+  const timer = setInterval(() => void sweep(), options.everyMs).unref();
+
+  return {
+    sweep,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await sweeping;
+    },
+  };
+}
+
+async function endOne(options: SweeperOptions, task: StoredTask): Promise<void> {
+  const { store, clock, log } = options;
+  const outcome = task.outcome ?? LOST;
+  const ending = await endStored(options, task, outcome);
+  // The list of an org may be behind: what is not in it yet is looked for again.
+  if (ending === 'missing' && task.href === null && clock.now() - task.createdAt < options.lostMs)
+    return;
+  await store.remove(task.key);
+  options.metrics?.count('vcx_tasks_swept_total', { plugin: task.plugin, ending });
+  log.warn('task.swept', {
+    plugin: task.plugin,
+    org: task.org,
+    operation: task.operation,
+    status: outcome.status,
+    ending,
+  });
+}

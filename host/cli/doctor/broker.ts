@@ -1,0 +1,100 @@
+/**
+ * Examines the broker: whether it can be reached, whose account that is, and every exchange, queue and binding.
+ * May import: everything.
+ */
+import type { Broker, TopologyEntry } from '../../broker/broker.ts';
+import type { Manifest } from '../../bundles/manifest.ts';
+import type { Config } from '../../config.ts';
+import { messageOf } from '../../kernel/errors.ts';
+import { openTopology } from '../installation.ts';
+import { failed, ok, skipped, warning, type Finding } from './checkup.ts';
+
+export async function examineBroker(
+  config: Config,
+  manifests: readonly Manifest[],
+): Promise<{ findings: Finding[]; topology: readonly TopologyEntry[] }> {
+  const [url] = [...(config.amqp.url ? [config.amqp.url] : []), ...config.amqp.urls];
+  if (url === undefined)
+    return {
+      findings: [failed('broker', 'no broker is configured', 'set amqp.url, or VCX_AMQP_URL')],
+      topology: [],
+    };
+  const account = examineAccount(url);
+  let broker: Broker;
+  try {
+    broker = await openTopology(config, manifests);
+  } catch (error) {
+    const fix = `see that ${hostOf(url)} runs RabbitMQ and takes this user, password and virtual host`;
+    return { findings: [account, failed('broker', messageOf(error), fix)], topology: [] };
+  }
+  await using stack = new AsyncDisposableStack();
+  stack.use(broker);
+  const topology = broker.topologyReport();
+  return {
+    findings: [
+      ok('broker', hostOf(url)),
+      account,
+      ...topology.map(judgeEntry),
+      permissions(config, manifests),
+    ],
+    topology,
+  };
+}
+
+/** Whoever may publish to a service's exchange can be anybody: the account that everybody knows is not for that. */
+export function examineAccount(url: string): Finding {
+  const check = 'broker.account';
+  const { username = '', password = '' } = URL.parse(url) ?? {};
+  if ((username || 'guest') !== 'guest') return ok(check, `user ${decodeURIComponent(username)}`);
+  const known = password === '' || password === 'guest';
+  return warning(
+    check,
+    `user guest${known ? ' with the password that everybody knows' : ''}: whoever may publish to a service's exchange can pose as any tenant`,
+    `rabbitmqctl add_user vcx <password> && rabbitmqctl set_permissions vcx '<configure>' '<write>' '<read>' with the patterns below, another user for vCloud, then rabbitmqctl delete_user guest`,
+  );
+}
+
+export function judgeEntry({ what, name, state, detail, of }: TopologyEntry): Finding {
+  const check = `broker.${what}`;
+  const where = `${name} (${of})`;
+  switch (state) {
+    case 'problem':
+      return failed(check, `${where}: ${detail}`, fixOf(what, name));
+    case 'differs':
+      return warning(check, `${where}: ${detail}`, fixOf(what, name));
+    case 'unchecked':
+      return skipped(check, `${where}: ${detail}`);
+    default:
+      return ok(check, `${where}: ${state === 'made' ? 'was missing and is made' : 'as expected'}`);
+  }
+}
+
+function fixOf(what: TopologyEntry['what'], name: string): string {
+  switch (what) {
+    case 'exchange':
+      return `give the service another exchange in plugin.json, or, when nobody else uses it: rabbitmqadmin delete exchange name='${name}', then vcx makes it as direct and durable`;
+    case 'queue':
+      return `while no message waits in it: rabbitmqctl delete_queue '${name}', then vcx makes it anew`;
+    default:
+      return `let vcx's user configure and write the queue and read the exchange, or bind it yourself: ${name}`;
+  }
+}
+
+/** The exact patterns that vcx's own user needs, and no more. */
+function permissions({ amqp }: Config, manifests: readonly Manifest[]): Finding {
+  const own = manifests.flatMap(({ vcloud }) => [vcloud.exchange, vcloud.routingKey]);
+  const replies = amqp.replyExchanges.length > 0 ? amqp.replyExchanges : ['vcd.replyExchange'];
+  const pattern = (names: readonly string[]) =>
+    `^(${[...new Set(names)].map((name) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)).join('|')})$`;
+  const configure = pattern([...own, amqp.deadLetter]);
+  const write = pattern([...own, amqp.deadLetter, ...replies]);
+  const read = pattern([...own, amqp.deadLetter]);
+  return ok(
+    'broker.permissions',
+    `vcx needs configure '${configure}' write '${write}' read '${read}'`,
+  );
+}
+
+function hostOf(url: string): string {
+  return URL.parse(url)?.host ?? 'the broker';
+}

@@ -1,0 +1,113 @@
+/**
+ * What the commands about vCloud work on: the configuration, its plug-ins' manifests, and a client.
+ * May import: everything.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { openBroker, type Broker } from '../broker/broker.ts';
+import { parseManifest, type Manifest } from '../bundles/manifest.ts';
+import { isConfigured, readConfig, type Config } from '../config.ts';
+import { HostError, messageOf } from '../kernel/errors.ts';
+import { silentLog } from '../kernel/log.ts';
+import { createMetrics } from '../kernel/metrics.ts';
+import { pause } from '../kernel/time.ts';
+import { openVcloud, type VcloudClient } from '../vcloud/client.ts';
+import { brokerOptions, vcloudOptions } from '../wiring.ts';
+
+export interface ManifestState {
+  /** Of the folder when the manifest can not be read. */
+  readonly name: string;
+  readonly manifest: Manifest | null;
+  readonly reason: string | null;
+}
+
+/** The configuration; throws CONFIG_INVALID where there is none, since a local cloud is nobody's to examine. */
+export function configured(): Config {
+  const { env } = process;
+  if (!isConfigured(env, process.cwd()))
+    throw new HostError(
+      'CONFIG_INVALID',
+      'there is no vcx.yaml here and no VCX_AMQP_URL or VCX_VCLOUD_URL; `vcx start` on a local cloud registers by itself',
+    );
+  return readConfig(env, process.cwd());
+}
+
+/** Every plug-in's manifest, or why it can not be read; `only` by its name. Throws CONFIG_INVALID. */
+export async function readManifests(config: Config, only?: string): Promise<ManifestState[]> {
+  const states: ManifestState[] = [];
+  for (const folder of config.plugins.folders) {
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      throw new HostError('CONFIG_INVALID', `plugins: ${folder} can not be read`, { cause: error });
+    });
+    for (const entry of entries)
+      if (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules')
+        states.push(await readOne(join(folder, entry.name), entry.name));
+  }
+  const wanted = states.filter(({ name }) => only === undefined || name === only);
+  if (only !== undefined && wanted.length === 0)
+    throw new HostError(
+      'CONFIG_INVALID',
+      `there is no plug-in ${only} (there are: ${states.map(({ name }) => name).join(', ') || 'none'})`,
+    );
+  return wanted.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function readOne(folder: string, name: string): Promise<ManifestState> {
+  try {
+    const text = await readFile(join(folder, 'plugin.json'), 'utf8');
+    const manifest = parseManifest(JSON.parse(text) as unknown);
+    return { name: manifest.name, manifest, reason: null };
+  } catch (error) {
+    return { name, manifest: null, reason: messageOf(error) };
+  }
+}
+
+/** Throws CONFIG_INVALID where no vCloud is configured. Disposing signs out. */
+export function openConfiguredVcloud(config: Config): VcloudClient {
+  const options = vcloudOptions(config);
+  if (!options)
+    throw new HostError(
+      'CONFIG_INVALID',
+      'vcloud.url: missing; set it in vcx.yaml or VCX_VCLOUD_URL',
+    );
+  return openVcloud(options);
+}
+
+/** Longest time that a command waits for the broker, ms. */
+const BROKER_MS = 15_000;
+
+/**
+ * A broker connection that has looked at, and made, exchanges, queues and bindings of these manifests; it takes
+ * no message. Throws `BROKER_UNAVAILABLE`.
+ */
+export async function openTopology(
+  config: Config,
+  manifests: readonly Manifest[],
+  waitMs: number = BROKER_MS,
+): Promise<Broker> {
+  const catalogue = { live: manifests.map((manifest) => ({ manifest })) };
+  const options = brokerOptions(config, catalogue, { log: silentLog, metrics: createMetrics() });
+  await using stack = new AsyncDisposableStack();
+  const broker = stack.use(await openBroker(options));
+  const end = performance.now() + waitMs;
+  const looked = () =>
+    new Set(
+      broker
+        .topologyReport()
+        .map(({ of }) => of)
+        .filter((of) => of !== 'dead-letter'),
+    ).size;
+  const wanted = new Set(manifests.map(({ vcloud }) => `${vcloud.exchange}/${vcloud.routingKey}`))
+    .size;
+  while (broker.status().connections.consume !== null || looked() < wanted) {
+    if (performance.now() > end)
+      throw new HostError(
+        'BROKER_UNAVAILABLE',
+        broker.status().connections.consume ?? 'the broker does not answer',
+      );
+    await pause(50);
+  }
+  stack.move();
+  return broker;
+}

@@ -1,0 +1,107 @@
+/**
+ * `vcx plugin …`: what plug-in authors type.
+ * May import: everything.
+ */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+
+import { inspect, pack, sign, verify } from './bundle.ts';
+import { harness } from './harness.ts';
+import { keygen, type KeygenOptions } from './keygen.ts';
+import { createPlugin, TEMPLATE_NAMES, type NewOptions } from './new.ts';
+import { answer, type CommonOptions } from './run.ts';
+import { testPlugin } from './test.ts';
+
+/** Add the commands below `vcx plugin`; returns that command, so that further ones can be added to it. */
+export function pluginCommands(program: Command): Command {
+  const plugin = program
+    .command('plugin')
+    .description('make, test, pack and sign plug-ins (exit codes: 0 done, 1 failed, 2 wrong use)');
+  addWorkshop(plugin);
+  addBundles(plugin);
+  addKeys(plugin);
+  return plugin;
+}
+
+function addWorkshop(plugin: Command): void {
+  plugin
+    .command('new [name]')
+    .description('write the first files of a plug-in; asks for what is not given')
+    .addOption(new Option('-t, --template <template>', 'kind of source').choices(TEMPLATE_NAMES))
+    .option('-y, --yes', 'ask nothing, take the defaults')
+    .option('-d, --dir <folder>', 'where to (default: the name)')
+    .option('--json', 'answer in JSON')
+    .action((name: string | undefined, options: NewOptions & CommonOptions) =>
+      answer(options, (progress) => {
+        const quiet = options.json ? { ...options, yes: true } : options;
+        return createPlugin(name, quiet, progress);
+      }),
+    );
+  plugin
+    .command('test [folder] [filters...]')
+    .description('run its Vitest tests against a real isolate; report headroom for each quota')
+    .option('--json', 'answer in JSON; the report of the tests goes to standard error')
+    .action((folder: string | undefined, filters: string[], options: CommonOptions) =>
+      answer(options, () => testPlugin(folder ?? '.', filters, options)),
+    );
+  plugin.command('harness <folder>', { hidden: true }).action(async (folder: string) => {
+    process.exitCode = await harness(folder);
+  });
+}
+
+function addBundles(plugin: Command): void {
+  plugin
+    .command('pack [folder]')
+    .description('make a .vcx bundle; names Node built-ins that an isolate does not have')
+    .option('-o, --out <file>', 'where to (default: NAME-VERSION.vcx in the folder)')
+    .option('--json', 'answer in JSON')
+    .action((folder: string | undefined, options: { out?: string } & CommonOptions) =>
+      answer(options, (progress) => pack(folder ?? '.', options, progress)),
+    );
+  plugin
+    .command('inspect <file>')
+    .description('show what is in a bundle, trusting nobody')
+    .option('--json', 'answer in JSON')
+    .action((file: string, options: CommonOptions) => answer(options, () => inspect(file)));
+  plugin
+    .command('verify <file>')
+    .description('is the bundle whole, and signed by somebody trusted?')
+    .option('--trust <file>', 'trust store (default: $VCX_TRUST_FILE)')
+    .option('--json', 'answer in JSON')
+    .action((file: string, options: { trust?: string } & CommonOptions) =>
+      answer(options, () => verify(file, options)),
+    );
+}
+
+function addKeys(plugin: Command): void {
+  plugin
+    .command('keygen')
+    .description('make an Ed25519 key to sign bundles with')
+    .option('-o, --out <file>', 'private key, PEM', 'vcx-key.pem')
+    .option('--owner <id>', 'who publishes: a name, or the URN of an org', 'provider')
+    .addOption(
+      new Option('--kind <kind>', 'of the owner').choices(['provider', 'org']).default('provider'),
+    )
+    .option('--namespace <prefix...>', 'namespaces of its plug-ins', ['org.example'])
+    .option('--days <number>', 'until it expires', wholeNumber, 365)
+    .option('--trust <file>', 'trust store to add the key to; made when it is not there')
+    .option('--json', 'answer in JSON')
+    .action((options: KeygenOptions & CommonOptions) => answer(options, () => keygen(options)));
+  plugin
+    .command('sign <file>')
+    .description('sign a bundle as its owner, or beside the owner')
+    .requiredOption('--key <file>', 'private key, PEM')
+    .option('--counter', "keep the owner's signature and put the provider's beside it")
+    .option('-o, --out <file>', 'where to (default: in place)')
+    .option('--json', 'answer in JSON')
+    .action(
+      (file: string, options: { key: string; counter?: boolean; out?: string } & CommonOptions) =>
+        answer(options, () => sign(file, options)),
+    );
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 36_500)
+    throw new InvalidArgumentError('a whole number of days, at least 1');
+  return value;
+}

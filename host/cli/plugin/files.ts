@@ -1,0 +1,38 @@
+/**
+ * Reading and writing the files of `vcx plugin` commands.
+ * May import: kernel, bundles.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+
+import { ARCHIVE_DEFAULTS } from '../../bundles/archive.ts';
+import { HostError, messageOf } from '../../kernel/errors.ts';
+
+/** The bytes of a bundle; throws CONFIG_INVALID when there is no such file, BUNDLE_TOO_LARGE before reading it. */
+export async function readBundleFile(file: string): Promise<Buffer> {
+  const known = await stat(file).catch(() => null);
+  if (!known?.isFile()) throw new HostError('CONFIG_INVALID', `${file}: there is no such file`);
+  const { archiveBytes } = ARCHIVE_DEFAULTS;
+  if (known.size > archiveBytes)
+    throw new HostError('BUNDLE_TOO_LARGE', `${file}: more than ${archiveBytes} bytes`);
+  return readFile(file);
+}
+
+/** Text of a small file; throws CONFIG_INVALID. */
+export async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    throw new HostError('CONFIG_INVALID', messageOf(error), { cause: error });
+  });
+}
+
+/** Whoever reads the file meanwhile sees the old content or the new, never half of it. Throws CONFIG_INVALID. */
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+  const beside = `${file}.${randomBytes(6).toString('hex')}`;
+  try {
+    await writeFile(beside, content, { flag: 'wx' });
+    await rename(beside, file);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw new HostError('CONFIG_INVALID', messageOf(error), { cause: error });
+  }
+}
