@@ -34,6 +34,9 @@ export interface VcloudBindingsOptions {
   readonly leaseMs?: number;
 }
 
+/** What manifests may name of these, whether there is a vCloud or not. */
+export const VCLOUD_BINDINGS = ['vcloud', 'tasks', 'events'] as const;
+
 export interface VcloudBindings extends AsyncDisposable {
   readonly bindings: readonly Binding[];
   /** Tasks that calls work on now. */

@@ -38,7 +38,7 @@ export function withLocalization(manifest: Manifest, files: ArchiveFiles): Manif
   });
 }
 
-/** Types are checked with the manifest; here only that there is an object. */
+/** Lengths are checked with the manifest. */
 function parse(name: string, content: Uint8Array): Record<string, string> {
   let value: unknown;
   try {
@@ -50,5 +50,8 @@ function parse(name: string, content: Uint8Array): Record<string, string> {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new HostError('BUNDLE_INVALID', `${name}: an object of texts by key is wanted`);
+  for (const [key, text] of Object.entries(value))
+    if (typeof text !== 'string')
+      throw new HostError('BUNDLE_INVALID', `${name}: ${JSON.stringify(key)} is not a text`);
   return value as Record<string, string>;
 }

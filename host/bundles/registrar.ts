@@ -2,15 +2,18 @@
  * Keeps vCloud's service records in step with the plug-ins, and the names of rights resolved.
  * May import: kernel, message, vcloud.
  */
-import { messageOf } from '../kernel/errors.ts';
+import { codeOf, HostError, messageOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import { backoffMs, pause } from '../kernel/time.ts';
 import type { VcloudClient } from '../vcloud/client.ts';
 import { applyRegistration } from '../vcloud/registration/apply.ts';
+import type { DigestFile } from '../vcloud/registration/digests.ts';
 import { planRegistration } from '../vcloud/registration/plan.ts';
 import { resolveRights } from '../vcloud/registration/rights.ts';
 import { readReplyExchange } from '../vcloud/amqp-settings.ts';
+import type { ServiceSpec } from '../vcloud/service-spec.ts';
 import type { LivePlugin } from './catalogue.ts';
+import type { Manifest } from './manifest.ts';
 import { serviceSpec } from './service-spec.ts';
 
 export interface RegistrarOptions {
@@ -21,6 +24,8 @@ export interface RegistrarOptions {
   /** Resolves when exchanges, queues and bindings exist: a service without them answers every call with 500. */
   readonly topologyReady: (signal: AbortSignal) => Promise<void>;
   readonly log: Log;
+  /** Which texts were uploaded last; without it, texts are uploaded with a new service only. */
+  readonly digests?: DigestFile;
   /** Called after something of a service was changed in vCloud: what was remembered of it is void. */
   readonly onChange?: () => void;
 }
@@ -36,30 +41,16 @@ export interface Registrar extends AsyncDisposable {
 
 /** Returns at once and works in the background until it is done; retries for ever with growing pauses. */
 export function openRegistrar(options: RegistrarOptions): Registrar {
-  const { client, plugins, log } = options;
-  const rights = new Map<string, ReadonlyMap<string, string>>();
+  const { client, log } = options;
+  const settled: Settled = { rights: new Map(), hopeless: new Set() };
   const stopped = new AbortController();
   let replyExchange: string | null = null;
   let problem: string | null = 'not registered yet';
 
-  async function settleOne(plugin: LivePlugin): Promise<void> {
-    const { name } = plugin.manifest;
-    if (rights.has(name)) return;
-    const spec = serviceSpec(plugin.manifest);
-    if (options.registration === 'auto') {
-      const plan = await planRegistration(client, spec);
-      await applyRegistration(client, plan);
-      if (plan.changes.length > 0) options.onChange?.();
-      log.info('plugin.registered', { plugin: name, changes: plan.changes.length });
-    }
-    const names = plugin.manifest.vcloud.rights.map((right) => right.name);
-    rights.set(name, await resolveRights(client, { namespace: spec.namespace, names }));
-  }
-
   async function settleAll(): Promise<void> {
     replyExchange ??= await readReplyExchange(client);
     await options.topologyReady(AbortSignal.any([stopped.signal, AbortSignal.timeout(30_000)]));
-    for (const plugin of plugins) await settleOne(plugin);
+    await settleEach(options, settled);
   }
 
   async function work(): Promise<void> {
@@ -80,7 +71,7 @@ export function openRegistrar(options: RegistrarOptions): Registrar {
   const done = work();
 
   return {
-    rightsOf: (plugin) => rights.get(plugin) ?? null,
+    rightsOf: (plugin) => settled.rights.get(plugin) ?? null,
     replyExchange: () => replyExchange,
     problem: () => problem,
     async [Symbol.asyncDispose]() {
@@ -88,4 +79,63 @@ export function openRegistrar(options: RegistrarOptions): Registrar {
       await done;
     },
   };
+}
+
+interface Settled {
+  /** By plug-in: names to URNs. */
+  readonly rights: Map<string, ReadonlyMap<string, string>>;
+  /** Plug-ins that vCloud would never take as they are. */
+  readonly hopeless: Set<string>;
+}
+
+/** Every plug-in by itself, so that none keeps another waiting. Throws what is still to be waited for. */
+async function settleEach(options: RegistrarOptions, settled: Settled): Promise<void> {
+  const waiting: string[] = [];
+  for (const { manifest } of options.plugins) {
+    const { name } = manifest;
+    if (settled.rights.has(name) || settled.hopeless.has(name)) continue;
+    try {
+      settled.rights.set(name, await settleOne(options, manifest));
+    } catch (error) {
+      if (codeOf(error) === 'BUNDLE_INVALID') {
+        // Its rights stay unresolved, so the routes that need them stay closed.
+        settled.hopeless.add(name);
+        options.log.error('registration.refused', { plugin: name, reason: messageOf(error) });
+      } else waiting.push(`${name}: ${messageOf(error)}`);
+    }
+  }
+  if (waiting.length > 0) throw new HostError('VCLOUD_UNAVAILABLE', waiting.join('; '));
+}
+
+async function settleOne(
+  options: RegistrarOptions,
+  manifest: Manifest,
+): Promise<ReadonlyMap<string, string>> {
+  const spec = serviceSpec(manifest);
+  if (options.registration === 'auto') await registerOne(options, manifest.name, spec);
+  const names = manifest.vcloud.rights.map((right) => right.name);
+  return resolveRights(options.client, { namespace: spec.namespace, names });
+}
+
+async function registerOne(
+  { client, digests, onChange, log }: RegistrarOptions,
+  plugin: string,
+  spec: ServiceSpec,
+): Promise<void> {
+  const known = digests?.get(spec.namespace);
+  const plan = await planRegistration(
+    client,
+    spec,
+    known === undefined ? {} : { localizationDigest: known },
+  );
+  try {
+    const { localizationDigest } = await applyRegistration(client, plan);
+    if (localizationDigest !== null) digests?.put(spec.namespace, localizationDigest);
+  } finally {
+    // Half of a plan is a change too.
+    if (plan.changes.length > 0) onChange?.();
+  }
+  for (const { code, where, message } of plan.findings)
+    log.warn('registration.finding', { plugin, code, where, message });
+  log.info('plugin.registered', { plugin, changes: plan.changes.length });
 }

@@ -61,9 +61,6 @@ export interface Trust {
   holderOf(namespace: string): Owner | null;
 }
 
-/** Trusts nobody. */
-export const NO_TRUST: Trust = createTrust({ owners: [], revoked: [] });
-
 /** Throws CONFIG_INVALID when the file can not be read or breaks a rule. */
 export async function readTrust(file: string): Promise<Trust> {
   return createTrust(await readTrustFile(file));

@@ -27,6 +27,7 @@ const TYPES = [
   'gone',
   'catastrophe',
   'pong',
+  'quickCall',
 ] as const satisfies readonly FrameType[];
 
 const CODE_OF = Object.fromEntries(TYPES.map((type, code) => [type, code])) as Record<

@@ -23,7 +23,8 @@ function onFrame(frame: DecodedFrame): void {
   const { slot, call, value, body } = frame;
   switch (frame.type) {
     case 'call':
-      if (guests.get(slot)?.begin(call, value, body) === false) die();
+    case 'quickCall':
+      if (guests.get(slot)?.begin(frame) === false) die();
       return;
     case 'hostReply':
       return guests.get(slot)?.hostReply(call, value, body);

@@ -19,6 +19,7 @@ import {
   usageOf,
   wait,
 } from './lanes.ts';
+import { noteBroken, noteCall } from './pace.ts';
 import type { Call, Slot } from './records.ts';
 import type { Runner } from './runner.ts';
 import { markDying, moveSlot, removeSlot } from './slots.ts';
@@ -127,6 +128,7 @@ function beginBackground(engine: Engine, slot: Slot): void {
 }
 
 function onSettled(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  noteCall(slot.lane, frame.value, engine.now());
   const heapKb = frame.body === '' ? null : Number(frame.body) || 0;
   slot.call?.invocation?.settled?.(heapKb);
   releaseCall(slot);
@@ -144,6 +146,7 @@ function onOver(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   const { call, lane, state } = slot;
   engine.settings.metrics.count('sandbox_disposals_total', { cause });
   markDying(engine, slot);
+  noteBroken(lane, engine.now());
   if (state === 'opening') failQueue(engine, lane, known.code, `while loading: ${known.message}`);
   else if (call) endCall(engine, slot, call, frame);
   releaseCall(slot);

@@ -5,7 +5,7 @@
 import { messageOf, type Code } from '../kernel/errors.ts';
 import type { DecodedFrame } from '../runner/codec.ts';
 import type { Engine } from './engine.ts';
-import { failCall } from './lanes.ts';
+import { failCall, pump } from './lanes.ts';
 import type { Call, Slot } from './records.ts';
 import type { Invocation } from './sandbox.ts';
 
@@ -35,6 +35,8 @@ export function onHostCall(engine: Engine, slot: Slot, call: Call, frame: Decode
   }
   call.aborter ??= new AbortController();
   call.hostWaiting++;
+  // While it waits, another call of the org may compute.
+  if (call.lane.queue.length > 0) pump(engine, call.lane);
   invocation
     .hostCall(request.binding, request.method, request.args, call.aborter.signal)
     .catch((error: unknown) => {

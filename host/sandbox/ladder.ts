@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import type { Engine } from './engine.ts';
 import { answer, failCall, failQueue, failure, grow, pump, releaseCall } from './lanes.ts';
 import { memoryCapOf } from './memory-cap.ts';
+import { isQuick } from './pace.ts';
 import type { Lane, Slot } from './records.ts';
 import type { Runner } from './runner.ts';
 import { disposeSlot } from './slots.ts';
@@ -21,6 +22,8 @@ const MEMORY_EVERY_TICKS = 5;
 const LINGER_TICKS = 100;
 /** A call that is in its isolate for so long is taken to wait for something, ms. */
 const SLOW_MS = 100;
+/** The same where calls have proved short: a busy machine alone does not make it look so. */
+const QUICK_SLOW_MS = 1_000;
 const CORES = availableParallelism();
 const MB = 1_048_576;
 export function createLadder(engine: () => Engine): Ladder {
@@ -70,16 +73,22 @@ function checkQueue(engine: Engine, lane: Lane, now: number): void {
 }
 
 /**
- * Isolates that would shorten the queue: as many again as hold a call that waits itself, or one for each core. Where
- * handlers only compute, more than cores would share the same CPU and each start with uncompiled code.
+ * Isolates that would shorten the queue: as many again as hold a call that waits itself, or one for each core, or one
+ * where calls run on the runner's own thread. Where handlers only compute, more than cores would share the same CPU and
+ * each start with uncompiled code.
  */
 function helpful(engine: Engine, lane: Lane, now: number): number {
+  const quick = isQuick(lane, now);
   let stuck = 0;
   for (const { call } of lane.slots) {
-    const slowMs = call && call.hostWaiting > 0 ? engine.settings.growAfterMs : SLOW_MS;
+    const waits = call && call.hostWaiting > 0;
+    const slowMs = waits ? engine.settings.growAfterMs : quick ? QUICK_SLOW_MS : SLOW_MS;
     if (call && now - call.startedAt >= slowMs) stuck++;
   }
-  return Math.max(stuck, CORES - lane.slots.size);
+  // Cores that other orgs' isolates are using already are no help.
+  const others = (lane.home?.active.size ?? 0) - (lane.used - lane.opening);
+  const cores = quick ? 1 : Math.max(1, CORES - others);
+  return Math.max(stuck, cores - lane.slots.size);
 }
 
 function tooLate(lane: Lane) {
@@ -113,6 +122,9 @@ function checkSlot(engine: Engine, slot: Slot, now: number): void {
     case 'busy':
       if (call && now >= call.deadline)
         failCall(engine, slot, 'WALL_EXCEEDED', 'the call did not end in time');
+      // On its own thread a runner hears nothing while a guest computes: a ping starts the clock.
+      else if (call && now - call.startedAt > engine.settings.heartbeatMs && !slot.runner.pingAt)
+        slot.runner.ping();
       return;
     case 'opening':
       if (now < slot.stateEnd) return;

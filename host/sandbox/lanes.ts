@@ -4,6 +4,7 @@
  */
 import { codeOf, messageOf, type Code } from '../kernel/errors.ts';
 import { fleetOf, laneOf, type Engine } from './engine.ts';
+import { isQuick, mayBegin, noteBroken } from './pace.ts';
 import { groupOf, place, sendCaches } from './placement.ts';
 import type { Call, Lane, Slot } from './records.ts';
 import type { GuestBundle, Invocation, Outcome, Usage } from './sandbox.ts';
@@ -84,7 +85,8 @@ function enqueue(engine: Engine, call: Call): void {
   const { lane } = call;
   lane.lastUsed = lane.fleet.lastUsed = engine.now();
   const slot = lane.idle.at(-1);
-  if (slot && lane.queue.length === 0) return startCall(engine, slot, call);
+  if (slot && lane.queue.length === 0 && mayBegin(lane, engine.now()))
+    return startCall(engine, slot, call);
   // Who waits for an isolate that may still be opened is no part of the queue.
   const room = engine.settings.queuePerOrg + concurrencyOf(lane) - (lane.used - lane.opening);
   if (lane.queue.length >= room)
@@ -105,7 +107,7 @@ export function wait(engine: Engine, lane: Lane, call: Call, place: 'first' | 'l
 export function pump(engine: Engine, lane: Lane): void {
   while (lane.queue.length > 0) {
     const slot = lane.idle.at(-1);
-    if (!slot) break;
+    if (!slot || !mayBegin(lane, engine.now())) break;
     const call = lane.queue.shift();
     if (call && !call.answered) startCall(engine, slot, call);
   }
@@ -164,7 +166,7 @@ export function failQueue(engine: Engine, lane: Lane, code: Code, message: strin
 }
 
 function startCall(engine: Engine, slot: Slot, call: Call): void {
-  const { invocation } = call;
+  const { invocation, lane } = call;
   if (!invocation) {
     answer(engine, call, {
       kind: 'replied',
@@ -182,7 +184,7 @@ function startCall(engine: Engine, slot: Slot, call: Call): void {
   slot.runner.lastUsed = now;
   moveSlot(engine, slot, 'busy');
   slot.runner.send({
-    type: 'call',
+    type: isQuick(lane, now) ? 'quickCall' : 'call',
     slot: slot.number,
     call: call.id,
     value: Math.max(1, Math.ceil(call.deadline - now)),
@@ -226,6 +228,7 @@ export function releaseCall(slot: Slot): void {
 /** End a call with a failure, and its isolate with it. */
 export function failCall(engine: Engine, slot: Slot, code: Code, message: string): void {
   const { call, lane } = slot;
+  noteBroken(lane, engine.now());
   if (call) answer(engine, call, failure(code, message, usageOf(engine, call, 0)));
   releaseCall(slot);
   disposeSlot(engine, slot);

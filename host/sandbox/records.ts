@@ -98,6 +98,10 @@ export interface Lane {
   /** No further isolates before this time, monotonic ms. */
   growAt: number;
   lastUsed: number;
+  /** Calls in a row that were short; see `pace.ts`. */
+  shortCalls: number;
+  /** Until when no call of the org is taken to be short, monotonic ms. */
+  slowUntil: number;
 }
 
 export interface Fleet {

@@ -71,7 +71,7 @@ function rmQuietly(folder: string): void {
 
 /** Node calls the function experimental at its first use; operators need not hear of it. */
 function strip(text: string): string {
-  const { emitWarning } = process;
+  const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = () => undefined;
   try {
     return stripTypeScriptTypes(text);

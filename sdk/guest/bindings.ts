@@ -1,10 +1,12 @@
 /**
  * The guest's halves of the bindings: what appears on `env`. A new binding is one class and one line in `HALVES`.
- * May import: fetch, hostcall, install.
+ * May import: fetch, hostcall, install, platform, primordials.
  */
 import { fetchThrough } from './fetch.ts';
 import { BindingError, hostCall } from './hostcall.ts';
 import { publish } from './install.ts';
+import { Response as GuestResponse } from './platform/fetch.ts';
+import { stringify } from './primordials.ts';
 
 /** Where a host call goes while the call it belongs to is under way. */
 export interface CallScope {
@@ -63,9 +65,48 @@ class Secrets extends Binding {
   }
 }
 
+interface VcloudRequest {
+  readonly body?: unknown;
+  readonly type?: unknown;
+  readonly accept?: unknown;
+}
+
+class Vcloud extends Binding {
+  async request(
+    method: unknown,
+    path: unknown,
+    options: VcloudRequest = {},
+  ): Promise<GuestResponse> {
+    const { body, type, accept } = options;
+    const isText = typeof body === 'string' || body === undefined || body === null;
+    const { status, headers, ...answer } = (await this.call('request', [
+      method,
+      path,
+      {
+        body: isText ? body : stringify(body),
+        type: type ?? (isText ? undefined : 'application/json'),
+        accept,
+      },
+    ])) as { status: number; headers: [string, string][]; body: string };
+    const bodiless = status === 204 || status === 205 || answer.body === '';
+    return new GuestResponse(bodiless ? null : answer.body, { status, headers });
+  }
+  query(type: unknown, options: unknown = {}): Promise<unknown> {
+    return this.call('query', [type, options]);
+  }
+}
+
+class Events extends Binding {
+  async emit(event: unknown): Promise<void> {
+    await this.call('emit', [event]);
+  }
+}
+
 const HALVES = {
   __proto__: null,
   kv: KvNamespace,
+  vcloud: Vcloud,
+  events: Events,
   fetch: FetchBinding,
   secrets: Secrets,
 } as unknown as Readonly<Record<string, typeof Binding | undefined>>;

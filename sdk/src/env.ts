@@ -147,4 +147,6 @@ export interface Env {
   readonly config: unknown;
   readonly kv: KvNamespace;
   readonly secrets: Secrets;
+  readonly vcloud: Vcloud;
+  readonly events: Events;
 }

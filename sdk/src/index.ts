@@ -15,6 +15,11 @@ export type {
   KvNamespace,
   KvPutOptions,
   Secrets,
+  Vcloud,
+  VcloudQuery,
+  VcloudQueryType,
+  VcloudRecords,
+  VcloudRequest,
 } from './env.ts';
 export { type BindingError, isBindingError } from './errors.ts';
 export { type NotificationEvent, type Plugin, definePlugin } from './plugin.ts';

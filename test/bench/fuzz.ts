@@ -1,9 +1,10 @@
 /**
  * `npm run fuzz -- --count 1000000 --seed 7`: messages from a seed through the whole host, every one accounted for.
- * May import: test/support.
+ * May import: test/support, host/kernel.
  */
 import { parseArgs } from 'node:util';
 
+import { CODES } from '../../host/kernel/errors.ts';
 import { runFuzz } from '../support/chaos-fuzz.ts';
 import { openChaosWorld, rssMb } from '../support/chaos-world.ts';
 
@@ -29,6 +30,10 @@ const result = await runFuzz({
   },
 });
 say(JSON.stringify(result, null, 2));
+for (const code of Object.keys(CODES)) {
+  const refused = await host.metric('vcx_refusals_total', `"${code}"`);
+  if (refused > 0) say(`${code}: ${refused}`);
+}
 
 const defects = await host.metric('vcx_defects_total');
 const parkFailures = await host.metric('vcx_park_failures_total');

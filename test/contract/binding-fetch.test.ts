@@ -1,6 +1,7 @@
 /**
  * The host's half of `fetch` against real servers on loopback.
  */
+import { setGlobalProxyFromEnv } from 'node:http';
 import { createServer as createTls } from 'node:https';
 import { createServer as createTcp, type AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
@@ -470,19 +471,13 @@ test('certificates are checked against the name that was asked for, not the addr
 test('proxy variables are not looked at', async () => {
   await using proxy = await serve((_request, response) => response.end('proxied'));
   await using server = await serve((_request, response) => response.end('direct'));
-  const names = ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'NODE_USE_ENV_PROXY'];
-  const before = names.map((name) => process.env[name]);
-  for (const name of names) process.env[name] = `http://127.0.0.1:${proxy.port}`;
-  process.env['NODE_USE_ENV_PROXY'] = '1';
+  const restore = setGlobalProxyFromEnv({ HTTP_PROXY: `http://127.0.0.1:${proxy.port}` });
   try {
     const origin = `http://api.test:${server.port}`;
     expect((await openFetch([origin]).go(origin)).text).toBe('direct');
+    expect(proxy.hits()).toBe(0);
   } finally {
-    for (const [index, name] of names.entries()) {
-      const value = before[index];
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
+    restore();
   }
 });
 

@@ -7,10 +7,11 @@ import type { Options } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { type RabbitNode, openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
+import { percentile } from '../bench/figures.ts';
 import { nestedTable, publishFrames } from '../support/amqp-frames.ts';
 import { type Peer, openPeer } from '../support/amqp-peer.ts';
 import { type ChaosCall, type ChaosClient, openChaosClient } from '../support/chaos-client.ts';
-import { createFigures, ms, percentile } from '../support/chaos-figures.ts';
+import { createFigures, ms } from '../support/chaos-figures.ts';
 import { type ChaosHost, openChaosHost } from '../support/chaos-host.ts';
 import { ALICE, type RequestParts, requestBody } from '../support/messages.ts';
 import { type RawClient, openRawClient } from '../support/raw-client.ts';

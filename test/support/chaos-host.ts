@@ -12,6 +12,9 @@ import { waitFor } from './wait.ts';
 
 const CLI = fileURLToPath(new URL('../../host/cli.ts', import.meta.url));
 
+/** Lines of a log that are kept. */
+const MAX_LINES = 200_000;
+
 export interface Readiness {
   readonly ready: boolean;
   readonly dependencies: Readonly<Record<string, { ok: boolean; reason: string | null }>>;
@@ -119,6 +122,8 @@ function gather(child: ChildProcess): string[] {
       const parts = `${rest}${chunk.toString()}`.split('\n');
       rest = parts.pop() ?? '';
       lines.push(...parts);
+      // Runs of hours have more than fits.
+      if (lines.length > MAX_LINES) lines.splice(0, MAX_LINES / 2);
     });
   }
   return lines;

@@ -26,9 +26,7 @@ export async function openChaosWorld(): Promise<ChaosWorld> {
   const proxy = stack.use(await openTcpProxy(rabbit.port));
   const client = stack.use(await openChaosClient(rabbit.url));
   const url = `amqp://127.0.0.1:${proxy.port}`;
-  // Lines are kept in memory here, and millions of calls have many.
-  const settings = { VCX_LOG_LEVEL: 'error' };
-  const host = stack.use(await openChaosHost({ url, stateDir, settings }));
+  const host = stack.use(await openChaosHost({ url, stateDir }));
   await host.ready();
   const opened = stack.move();
   return { rabbit, proxy, client, host, [Symbol.asyncDispose]: () => opened.disposeAsync() };

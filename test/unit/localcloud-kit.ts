@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 
 import { createApp } from '../../sdk/localcloud/cell/app.ts';
 import type { CellBroker } from '../../sdk/localcloud/cell/broker.ts';
-import { type Element } from '../../sdk/localcloud/cell/element.ts';
+import type { Element } from '../../sdk/localcloud/cell/element.ts';
 import {
   type CellForward,
   type CellReply,
@@ -126,7 +126,7 @@ export function createCloud(): Cloud {
     });
     const response = await app.fetch(request, {
       incoming: incomingFor(method, path, headers),
-    } as Parameters<typeof app.fetch>[1]);
+    });
     const text = await response.text();
     return {
       status: response.status,
@@ -201,6 +201,12 @@ export async function registerService(cloud: Cloud, wanted: Registration = {}): 
   const body = `<vmext:Service ${HEAD} name="${name}"><vmext:Namespace>org.example.${name}</vmext:Namespace><vmext:Enabled>true</vmext:Enabled><vmext:AuthorizationEnabled>${authorization}</vmext:AuthorizationEnabled><vmext:RoutingKey>${name}</vmext:RoutingKey><vmext:Priority>${priority}</vmext:Priority><vmext:Exchange>e</vmext:Exchange>${containers}</vmext:Service>`;
   return hrefOf(await cloud.expectCall(201, 'POST /api/admin/extension/service', { body }));
 }
+
+/** Disable the service `s`, so that it can be deleted. */
+export const disable = (cloud: Cloud, service: string) =>
+  cloud.expectCall(200, `PUT ${service}`, {
+    body: `<vmext:Service ${HEAD} name="s"><vmext:Enabled>false</vmext:Enabled></vmext:Service>`,
+  });
 
 export const filters = (...inner: string[]) =>
   `<vmext:ApiFilters>${inner.map((text) => `<vmext:ApiFilter>${text}</vmext:ApiFilter>`).join('')}</vmext:ApiFilters>`;

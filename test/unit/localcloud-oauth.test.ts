@@ -140,7 +140,7 @@ test.each([
   [{ grant_type: `${URN}device_code`, client_id: 'x' }, 'invalid_grant'],
   [{ grant_type: `${URN}jwt-bearer`, client_id: 'x', assertion: 'y' }, 'invalid_grant'],
 ])('the token request %j is refused as %s', async (fields, code) => {
-  const answer = await token(createCloud(), fields as Record<string, string>);
+  const answer = await token(createCloud(), fields);
   expect([answer.status, answer.json['error'], answer.json['minorErrorCode']]).toEqual([
     400,
     code,

@@ -122,16 +122,20 @@ export function createTasksBinding(rooms: TasksRooms): TasksBinding {
 /** The tasks of the calls under way; when a call is over, so is every task of it. */
 function createCalls() {
   const held = new Map<string, HeldTask>();
+  const ending = new Set<Promise<void>>();
 
-  async function abandon(id: string, task: HeldTask): Promise<void> {
+  /** Never rejects: `end` keeps its failures. */
+  function abandon(id: string, task: HeldTask): void {
     held.delete(id);
-    if (!task.over) await task.end(ABANDONED);
+    if (task.over) return;
+    const end = task.end(ABANDONED).finally(() => ending.delete(end));
+    ending.add(end);
   }
 
   return {
     hold(task: HeldTask, { id, signal }: { id: string; signal: AbortSignal }): void {
       held.set(id, task);
-      const over = () => void abandon(id, task); // `end` keeps its failures
+      const over = () => abandon(id, task);
       if (signal.aborted) over();
       else signal.addEventListener('abort', over, { once: true });
     },
@@ -149,7 +153,8 @@ function createCalls() {
     },
     open: () => [...held.values()].filter((task) => !task.over).length,
     async abandonAll(): Promise<void> {
-      await Promise.all([...held].map(([id, task]) => abandon(id, task)));
+      for (const [id, task] of held) abandon(id, task);
+      await Promise.all(ending);
     },
   };
 }

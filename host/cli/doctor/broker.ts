@@ -3,6 +3,7 @@
  * May import: everything.
  */
 import type { Broker, TopologyEntry } from '../../broker/broker.ts';
+import { queueOf } from '../../broker/options.ts';
 import type { Manifest } from '../../bundles/manifest.ts';
 import type { Config } from '../../config.ts';
 import { messageOf } from '../../kernel/errors.ts';
@@ -82,7 +83,7 @@ function fixOf(what: TopologyEntry['what'], name: string): string {
 
 /** The exact patterns that vcx's own user needs, and no more. */
 function permissions({ amqp }: Config, manifests: readonly Manifest[]): Finding {
-  const own = manifests.flatMap(({ vcloud }) => [vcloud.exchange, vcloud.routingKey]);
+  const own = manifests.flatMap(({ vcloud }) => [vcloud.exchange, queueOf(vcloud)]);
   const replies = amqp.replyExchanges.length > 0 ? amqp.replyExchanges : ['vcd.replyExchange'];
   const pattern = (names: readonly string[]) =>
     `^(${[...new Set(names)].map((name) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)).join('|')})$`;

@@ -2,24 +2,33 @@
  * `vcx plugin …`: what plug-in authors type.
  * May import: everything.
  */
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { inspect, pack, sign, verify } from './bundle.ts';
 import { harness } from './harness.ts';
 import { keygen, type KeygenOptions } from './keygen.ts';
 import { createPlugin, TEMPLATE_NAMES, type NewOptions } from './new.ts';
-import { answer, type CommonOptions } from './run.ts';
+import { answer, EXIT, type CommonOptions } from './run.ts';
 import { testPlugin } from './test.ts';
 
 /** Add the commands below `vcx plugin`; returns that command, so that further ones can be added to it. */
 export function pluginCommands(program: Command): Command {
   const plugin = program
     .command('plugin')
-    .description('make, test, pack and sign plug-ins (exit codes: 0 done, 1 failed, 2 wrong use)');
+    .description('make, test, pack and sign plug-ins (exit codes: 0 done, 1 failed, 2 wrong use)')
+    // Commands take this over when they are made: it has to stand before them.
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage));
   addWorkshop(plugin);
   addBundles(plugin);
   addKeys(plugin);
   return plugin;
+}
+
+/** `vcx` with these commands alone. */
+export function pluginProgram(): Command {
+  const program = new Command('vcx');
+  pluginCommands(program);
+  return program;
 }
 
 function addWorkshop(plugin: Command): void {

@@ -35,7 +35,7 @@ export async function testPlugin(
   try {
     const code = await runVitest(folder, { work, filters, json: options.json ?? false });
     const headroom = await readHeadroom(join(work, 'headroom'));
-    const counts = await readCounts(join(work, 'report.json'));
+    const counts = options.json ? await readCounts(join(work, 'report.json')) : {};
     return {
       ok: code === 0,
       text: [
@@ -68,8 +68,7 @@ async function runVitest(folder: string, { work, filters, json }: Run): Promise<
     folder,
     ...config,
     '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${join(work, 'report.json')}`,
+    ...(json ? ['--reporter=json', `--outputFile.json=${join(work, 'report.json')}`] : []),
     ...filters,
   ];
   const child = spawn(process.execPath, args, {

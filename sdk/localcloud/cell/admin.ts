@@ -1,19 +1,19 @@
 /**
- * The system administrator's part of the API: extension services, rights, AMQP settings, queries.
- * May import: caller, documents, element, fault, kinds, query, register, represent, rights, store; hono.
+ * The extension tree and the query service: services with what hangs below them, rights, queries.
+ * May import: caller, discovery, documents, element, fault, kinds, query, register, represent, rights, store; hono.
  */
 import { Hono, type Context } from 'hono';
 
 import { type CellEnv, requireProvider } from './caller.ts';
+import { type AmqpSettings, discoveryRoutes } from './discovery.ts';
 import { type Answer, readDocument, sendDocument, viewOf } from './documents.ts';
-import { type Element, element, leaf } from './element.ts';
+import { element } from './element.ts';
 import { VcloudFault } from './fault.ts';
 import { KINDS, KIND_NAMES, type KindName, childKinds, mediaOf } from './kinds.ts';
 import { queryListElement, runQuery } from './query.ts';
 import { createEntity, deleteEntity, updateService } from './register.ts';
 import {
   EXTENSION,
-  type View,
   entityElement,
   link,
   pathOf,
@@ -22,17 +22,6 @@ import {
 } from './represent.ts';
 import { clearUnusedRights, createRight, deleteRight } from './rights.ts';
 import type { Entity, Right, Store } from './store.ts';
-
-/** What the cell says about the broker when it is asked. */
-export interface AmqpSettings {
-  readonly host: string;
-  readonly port: number;
-  readonly vhost: string;
-  readonly username: string;
-  readonly ssl: boolean;
-  readonly exchange: string;
-  readonly prefix: string;
-}
 
 export interface AdminOptions {
   readonly store: Store;
@@ -156,51 +145,6 @@ function clearingRoutes(app: Hono<CellEnv>, { store }: AdminOptions): void {
     clearUnusedRights(store);
     return c.body(null, 204);
   });
-}
-
-function settingsElement({ base, amqp }: AdminOptions, format: View['format']): Element {
-  const path = `${EXTENSION}/settings/amqp`;
-  return element(
-    'vmext:AmqpSettings',
-    { href: `${base}${path}`, type: `${ADMIN}amqpSettings+${format}` },
-    [
-      leaf('vmext:AmqpHost', amqp.host),
-      leaf('vmext:AmqpPort', amqp.port),
-      leaf('vmext:AmqpUsername', amqp.username),
-      leaf('vmext:AmqpExchange', amqp.exchange),
-      leaf('vmext:AmqpVHost', amqp.vhost),
-      leaf('vmext:AmqpUseSSL', amqp.ssl),
-      leaf('vmext:AmqpSslAcceptAll', false),
-      leaf('vmext:AmqpPrefix', amqp.prefix),
-    ],
-  );
-}
-
-function discoveryRoutes(app: Hono<CellEnv>, options: AdminOptions): void {
-  const { base } = options;
-  app.get(EXTENSION, (c) => {
-    const view = viewOf(c, base);
-    const links = [
-      link(view, 'down', `${EXTENSION}/service`, `${ADMIN}extensionServices`),
-      link(view, 'down', `${EXTENSION}/settings/amqp`, `${ADMIN}amqpSettings`),
-    ];
-    const attributes = {
-      href: `${base}${EXTENSION}`,
-      type: `${ADMIN}vmwExtension+${view.format}`,
-    };
-    return sendDocument(c, {
-      document: element('vmext:VMWExtension', attributes, links),
-      type: 'VMWExtension',
-      media: `${ADMIN}vmwExtension`,
-    });
-  });
-  app.get(`${EXTENSION}/settings/amqp`, (c) =>
-    sendDocument(c, {
-      document: settingsElement(options, viewOf(c, base).format),
-      type: 'AmqpSettings',
-      media: `${ADMIN}amqpSettings`,
-    }),
-  );
 }
 
 function serviceListRoutes(app: Hono<CellEnv>, options: AdminOptions): void {

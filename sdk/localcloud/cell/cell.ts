@@ -1,6 +1,6 @@
 /**
  * One cell: an HTTP front on loopback over the shared store, and a reply queue of its own.
- * May import: admin, app, broker, oauth, sessions, store; hono.
+ * May import: app, broker, discovery, oauth, sessions, store; hono.
  */
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -8,9 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 
-import type { AmqpSettings } from './admin.ts';
 import { type Front, createApp } from './app.ts';
 import { type Counts, openBroker } from './broker.ts';
+import type { AmqpSettings } from './discovery.ts';
 import type { OAuthDesk } from './oauth/oauth.ts';
 import type { SessionRules } from './sessions.ts';
 import type { Store } from './store.ts';

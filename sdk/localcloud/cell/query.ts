@@ -10,7 +10,7 @@ import { type Json, toJson } from './json.ts';
 import { type View, link } from './represent.ts';
 import type { Store } from './store.ts';
 import { QUERY_TABLES } from './tables/tables.ts';
-import type { Row } from './tables/table.ts';
+import type { QueryTable, Row } from './tables/table.ts';
 
 export interface Query {
   readonly type: string;
@@ -24,6 +24,15 @@ export interface Query {
 const MAX_PAGE_SIZE = 128;
 const DEFAULT_PAGE_SIZE = 25;
 const FORMATS = ['records', 'idrecords', 'references'];
+/** Records that have a form as references in the schemas: the others have only the first two formats. */
+const REFERABLE = new Set(
+  'AclRule AdminApiDefinition AdminFileDescriptor AdminService ApiDefinition ApiFilter Org ResourceClass ResourceClassAction Right Role Service ServiceLink Task User VApp'.split(
+    ' ',
+  ),
+);
+
+const formatsOf = (table: QueryTable) =>
+  REFERABLE.has(table.record) ? FORMATS : FORMATS.slice(0, 2);
 
 function numberOf(query: Query, name: string, fallback: number): number {
   const text = query.parameters.get(name);
@@ -77,10 +86,10 @@ function hit(view: View, record: string, format: string, row: Row): Element {
 /** Answer a query: 400 for unknown types, attributes, formats and pages, 403 for what others may ask. */
 export function runQuery(store: Store, view: View, caller: Caller, query: Query): Element {
   const format = query.parameters.get('format') ?? 'records';
-  if (!FORMATS.includes(format))
-    throw new VcloudFault(400, `The format '${format}' is not supported`);
   const table = QUERY_TABLES[query.type];
   if (!table) throw new VcloudFault(400, `The query type '${query.type}' is not supported`);
+  if (!formatsOf(table).includes(format))
+    throw new VcloudFault(400, `The format '${format}' is not supported for '${query.type}'`);
   if (!table.mayAsk(caller)) throw new VcloudFault(403, 'Only an administrator may ask for this');
   const rows = table.rows({ store, view, caller, parent: query.parent });
   const text = query.parameters.get('filter');
@@ -113,9 +122,11 @@ export function runQuery(store: Store, view: View, caller: Caller, query: Query)
 
 /** The types that a caller may ask for, as the document behind `/api/query`. */
 export function queryListElement(view: View, caller: Caller): Element {
-  const types = Object.keys(QUERY_TABLES).filter((name) => QUERY_TABLES[name]?.mayAsk(caller));
-  const links = types.flatMap((type) =>
-    FORMATS.map((format) =>
+  const tables = Object.entries(QUERY_TABLES).flatMap(([type, table]) =>
+    table?.mayAsk(caller) === true ? [[type, table] as const] : [],
+  );
+  const links = tables.flatMap(([type, table]) =>
+    formatsOf(table).map((format) =>
       element('vcloud:Link', {
         rel: 'down',
         href: `${view.base}/api/query?type=${type}&format=${format}`,

@@ -22,7 +22,7 @@ import {
 } from '../tenant/paths.ts';
 import { type Place, notFound, sceneOf } from '../tenant/routes.ts';
 import { idIn } from './authorize.ts';
-import { baseUri, isEnabled } from './service-links.ts';
+import { baseUri, fillIn, isEnabled } from './service-links.ts';
 
 interface Alternate {
   readonly path: string;
@@ -82,9 +82,7 @@ function classLinks(store: Store, view: View, nid: string, nss: string): Element
     const id = idIn(textOf(content, 'UrnPattern') ?? '', nss);
     const template = textOf(content, 'UrlTemplate');
     if (id === undefined || template === undefined) return [];
-    const href = template
-      .replaceAll('{baseUri}', () => baseUri(view))
-      .replaceAll('{resourceId}', () => id);
+    const href = fillIn(view, template, id);
     return [element('vcloud:Link', { rel: 'alternate', href, type: textOf(content, 'MimeType') })];
   });
 }

@@ -37,10 +37,15 @@ function concerns(link: Entity, { media, id }: Shown): boolean {
   return wanted.trim() === '' || uuidIn(wanted.trim()) === id;
 }
 
+/** A template's address, with `{baseUri}` and `{resourceId}` filled in. */
+export const fillIn = (view: View, template: string, id: string): string =>
+  toUri(template.replaceAll('{baseUri}', () => baseUri(view)).replaceAll('{resourceId}', () => id));
+
+/** An address as services write it may hold what no URI may; documents must stay valid all the same. */
+const toUri = (text: string) => text.replaceAll(/[\s<>"{}|\\^`[\]]/g, encodeURIComponent);
+
 function toLink(link: Entity, view: View, { id }: Shown): Element {
-  const href = (textOf(link.content, 'LinkHref') ?? '')
-    .replaceAll('{baseUri}', () => baseUri(view))
-    .replaceAll('{resourceId}', () => id);
+  const href = fillIn(view, textOf(link.content, 'LinkHref') ?? '', id);
   return element('vcloud:Link', {
     rel: textOf(link.content, 'Rel'),
     href,
