@@ -8,6 +8,7 @@ import { Argument, Command } from 'commander';
 import { check } from './cli/check.ts';
 import { doctor } from './cli/doctor.ts';
 import { explain, type ExplainOptions } from './cli/explain.ts';
+import { pluginCommands } from './cli/plugin/commands.ts';
 import { register, type RegisterAction, type RegisterOptions } from './cli/register.ts';
 import { start } from './cli/start.ts';
 import { codeOf, messageOf } from './kernel/errors.ts';
@@ -58,6 +59,8 @@ program
   .requiredOption('--url <url>', 'path, or address of the call')
   .option('--json', 'print the result as JSON')
   .action((_topic: string, options: ExplainOptions) => run(explain)(options));
+
+pluginCommands(program);
 
 /** Exit codes: 0 done, 1 the command found a failure, 2 wrong arguments or configuration, 3 see `register` and `explain`. */
 function run<T>(command: (options: T) => Promise<number>): (options: T) => Promise<void> {

@@ -34,7 +34,7 @@ export async function smoke(cloud: LocalCloud, host: Host, signal: AbortSignal):
   const hello = { method: 'GET', path: `/api/hello?name=${nonce}` };
   const first = await call(hello);
   expectations.check(
-    first.status === 200 && first.body.includes([...nonce].reverse().join('')),
+    first.status === 200 && first.body.includes([...nonce].toReversed().join('')),
     'the guest computed its answer from a random value of the request',
   );
   const created = await call({

@@ -190,7 +190,7 @@ function readRights(value: unknown): ReadonlySet<string> | null {
         : null;
   if (!list || list.length > MAX_RIGHTS) return null;
   if (!list.every((right) => typeof right === 'string')) return null;
-  return new Set((list as string[]).filter((right) => right !== ''));
+  return new Set(list.filter((right) => right !== ''));
 }
 
 function readBody(value: unknown): { base64: string | null; bytes: number } | Refusal {

@@ -5,13 +5,24 @@
 import { CODES, messageOf } from '../kernel/errors.ts';
 import { systemClock, type Clock } from '../kernel/time.ts';
 import type { Call } from '../message/call.ts';
-import { decodeDelivery, type DecodeOptions } from '../message/decode.ts';
+import { decodeDelivery, type Decoded, type DecodeOptions } from '../message/decode.ts';
 import type { Delivery } from '../message/delivery.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import { answerCall, refused, type Answered, type AnswerRooms } from './answer.ts';
-import { createDeadlines, type DeadlineOptions } from './deadline.ts';
-import { createFairQueue, type Entry, type FairQueueOptions } from './fair-queue.ts';
-import { createRecall, identityOf, type CallIdentity, type RecallOptions } from './recall.ts';
+import { createDeadlines, type DeadlineOptions, type Deadlines } from './deadline.ts';
+import {
+  createFairQueue,
+  type Entry,
+  type FairQueue,
+  type FairQueueOptions,
+} from './fair-queue.ts';
+import {
+  createRecall,
+  identityOf,
+  type CallIdentity,
+  type Recall,
+  type RecallOptions,
+} from './recall.ts';
 import { refusalReply, refuse } from './refusal.ts';
 import { parkDelivery, sendReply, type ReplyRooms } from './reply.ts';
 
@@ -48,94 +59,117 @@ export interface Corridor {
 const LEAST_MS = 20;
 
 export function createCorridor(options: CorridorOptions): Corridor {
-  const clock = options.clock ?? systemClock;
-  const deadlines = createDeadlines(options.deadlines);
-  const recall = createRecall(options.recall);
-  const queue = createFairQueue(options.admission);
-  const inFlight = new Set<Promise<void>>();
+  return new Stages(options);
+}
+
+class Stages implements Corridor {
+  readonly #rooms: CorridorOptions;
+  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
+  readonly #recall: Recall;
+  readonly #queue: FairQueue;
+  readonly #inFlight = new Set<Promise<void>>();
+
+  constructor(options: CorridorOptions) {
+    this.#rooms = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#deadlines = createDeadlines(options.deadlines);
+    this.#recall = createRecall(options.recall);
+    this.#queue = createFairQueue(options.admission);
+  }
+
+  accept(delivery: Delivery): void {
+    track(this.#rooms, this.#inFlight, delivery, this.#pass(delivery));
+  }
+
+  close(): void {
+    this.#queue.flush();
+  }
+
+  idle(signal: AbortSignal): Promise<void> {
+    return untilEmpty(this.#inFlight, signal);
+  }
+
+  status(): CorridorStatus {
+    return {
+      inFlight: this.#inFlight.size,
+      ...this.#queue.status(),
+      clockSkewMs: this.#deadlines.skewMs(),
+    };
+  }
 
   /** decode, admit, (route, authorize, dispatch, encode), reply, settle. */
-  async function pass(delivery: Delivery): Promise<void> {
-    const decoded = decodeDelivery(delivery, options.decode);
+  async #pass(delivery: Delivery): Promise<void> {
+    const rooms = this.#rooms;
+    const decoded = decodeDelivery(delivery, rooms.decode);
     if (decoded.kind === 'unanswerable')
-      return parkDelivery(options, delivery, decoded.code, decoded.why);
+      return parkDelivery(rooms, delivery, decoded.code, decoded.why);
     const { address } = decoded.kind === 'call' ? decoded.call : decoded;
-    if (!options.mayReplyTo(address.exchange))
-      return parkDelivery(options, delivery, 'REPLY_TARGET_REFUSED', address.exchange);
+    if (!rooms.mayReplyTo(address.exchange))
+      return parkDelivery(rooms, delivery, 'REPLY_TARGET_REFUSED', address.exchange);
 
     const replyBy = decoded.kind === 'call' ? decoded.call.replyBy : null;
-    const { at: deadline, late } = deadlines.of({ ...delivery, replyBy }, clock.now());
-    if (late) return dropLate(options, delivery);
+    const { at: deadline, late } = this.#deadlines.of({ ...delivery, replyBy }, this.#clock.now());
+    if (late) return dropLate(rooms, delivery);
     const reply =
       decoded.kind === 'call'
-        ? await admit(delivery, decoded.call, deadline)
-        : refusalReply(decoded.id, decoded.accept, counted(decoded.refusal));
+        ? await this.#admit(delivery, decoded.call, deadline)
+        : undecodable(rooms, decoded);
     if (!reply) return delivery.requeue();
-    await sendReply(options, delivery, { address, reply, deadline });
+    await sendReply(rooms, delivery, { address, reply, deadline });
   }
 
   /** A duplicate gets the reply of the first; the others wait for a slot. Null: it was not begun. */
-  async function admit(
-    delivery: Delivery,
-    call: Call,
-    deadline: number,
-  ): Promise<ReplyMessage | null> {
+  async #admit(delivery: Delivery, call: Call, deadline: number): Promise<ReplyMessage | null> {
+    const rooms = this.#rooms;
     const identity = identityOf(call);
-    const seen = recall.enter(identity);
+    const seen = this.#recall.enter(identity);
     if (seen.kind === 'first') {
-      const reply = await work(delivery, call, { identity, deadline });
+      const reply = await this.#work(delivery, call, { identity, deadline });
       seen.settle(reply);
       return reply;
     }
-    options.metrics.count('vcx_duplicates_total', { kind: seen.kind });
+    rooms.metrics.count('vcx_duplicates_total', { kind: seen.kind });
     if (seen.kind === 'again') return seen.reply;
-    return record(options, call, refused('', call, refuse('DUPLICATE_ID', 'this id is taken')));
+    return record(rooms, call, refused('', call, refuse('DUPLICATE_ID', 'this id is taken')));
   }
 
-  async function work(
-    delivery: Delivery,
-    call: Call,
-    about: { identity: CallIdentity; deadline: number },
-  ): Promise<ReplyMessage | null> {
+  async #work(delivery: Delivery, call: Call, about: AboutCall): Promise<ReplyMessage | null> {
+    const rooms = this.#rooms;
     const { org } = call.identity;
     const entry = await new Promise<Entry>((enter) => {
-      queue.ask(org, delivery.body.byteLength, enter);
+      this.#queue.ask(org, delivery.body.byteLength, enter);
     });
     if (entry === 'flushed') return null;
-    if (entry === 'refused')
-      return record(
-        options,
-        call,
-        refused('', call, refuse('OVERLOADED', 'the org is over its share')),
-      );
+    if (entry === 'refused') return overloaded(rooms, call, 'the org is over its share');
     try {
-      const late = performance.now() > about.deadline - LEAST_MS;
-      const answered = late
-        ? refused('', call, refuse('OVERLOADED', 'it waited too long for a slot'))
-        : await answerCall(options, call, about);
-      return record(options, call, answered);
+      if (performance.now() > about.deadline - LEAST_MS)
+        return overloaded(rooms, call, 'it waited too long for a slot');
+      return record(rooms, call, await answerCall(rooms, call, about));
     } catch (error) {
-      return defect(options, call, error);
+      return defect(rooms, call, error);
     } finally {
-      queue.leave(org);
+      this.#queue.leave(org);
     }
   }
+}
 
-  function counted<T extends { code: string }>(refusal: T): T {
-    options.metrics.count('vcx_refusals_total', { code: refusal.code });
-    return refusal;
-  }
+interface AboutCall {
+  readonly identity: CallIdentity;
+  readonly deadline: number;
+}
 
-  return {
-    accept: (delivery) => track(options, inFlight, delivery, pass(delivery)),
-    close: () => queue.flush(),
-    idle: (signal) => untilEmpty(inFlight, signal),
-    status: () => ({
-      inFlight: inFlight.size,
-      ...queue.status(),
-      clockSkewMs: deadlines.skewMs(),
-    }),
-  };
+/** The message could not be read, but it says whom to tell. */
+function undecodable(
+  { metrics }: CorridorOptions,
+  { id, accept, refusal }: Extract<Decoded, { kind: 'refused' }>,
+): ReplyMessage {
+  metrics.count('vcx_refusals_total', { code: refusal.code });
+  return refusalReply(id, accept, refusal);
+}
+
+function overloaded(rooms: CorridorOptions, call: Call, why: string): ReplyMessage {
+  return record(rooms, call, refused('', call, refuse('OVERLOADED', why)));
 }
 
 /** Metrics and the log line of one answered call. */

@@ -53,117 +53,127 @@ interface OrgQueue {
 }
 
 export function createFairQueue(options: FairQueueOptions = {}): FairQueue {
-  const caps = { ...FAIR_QUEUE_DEFAULTS, ...options };
-  const orgs = new Map<string, OrgQueue>();
-  // Orgs that wait and may work, in the order of their turns; a Map keeps insertion order.
-  const round = new Map<string, OrgQueue>();
-  const total = { working: 0, waiting: 0, bytes: 0 };
-  let flushed = false;
+  return new RoundQueue({ ...FAIR_QUEUE_DEFAULTS, ...options });
+}
 
-  const begin = (queue: OrgQueue, enter: (entry: Entry) => void) => {
+class RoundQueue implements FairQueue {
+  readonly #caps: Required<FairQueueOptions>;
+  readonly #orgs = new Map<string, OrgQueue>();
+  /** Orgs that wait and may work, in the order of their turns: a Map keeps insertion order. */
+  readonly #round = new Map<string, OrgQueue>();
+  #working = 0;
+  #waiting = 0;
+  #bytes = 0;
+  #flushed = false;
+
+  constructor(caps: Required<FairQueueOptions>) {
+    this.#caps = caps;
+  }
+
+  ask(org: string, bytes: number, enter: (entry: Entry) => void): void {
+    if (this.#flushed) return enter('flushed');
+    const queue = this.#queueOf(org);
+    const free = this.#working < this.#caps.slots && queue.working < this.#caps.slotsPerOrg;
+    if (free && this.#round.size === 0) return this.#begin(queue, enter);
+    if (!this.#makeRoom(queue, bytes)) {
+      this.#forgetIdle(org, queue);
+      return enter('refused');
+    }
+    queue.waiters.push({ bytes, enter });
+    this.#waiting += 1;
+    this.#bytes += bytes;
+    this.#line(org, queue);
+    this.#turn();
+  }
+
+  leave(org: string): void {
+    const queue = this.#orgs.get(org);
+    if (!queue || queue.working === 0) return;
+    queue.working -= 1;
+    this.#working -= 1;
+    this.#line(org, queue);
+    this.#forgetIdle(org, queue);
+    this.#turn();
+  }
+
+  flush(): void {
+    this.#flushed = true;
+    this.#round.clear();
+    for (const queue of this.#orgs.values())
+      for (const waiter of queue.waiters.splice(0)) {
+        this.#remove(waiter);
+        waiter.enter('flushed');
+      }
+  }
+
+  status() {
+    return { working: this.#working, waiting: this.#waiting, waitingBytes: this.#bytes };
+  }
+
+  #begin(queue: OrgQueue, enter: (entry: Entry) => void): void {
     queue.working += 1;
-    total.working += 1;
+    this.#working += 1;
     enter('granted');
-  };
-  const remove = (queue: OrgQueue, waiter: Waiter | undefined) => {
-    if (!waiter) return;
-    total.waiting -= 1;
-    total.bytes -= waiter.bytes;
-  };
+  }
+
+  #remove(waiter: Waiter): void {
+    this.#waiting -= 1;
+    this.#bytes -= waiter.bytes;
+  }
 
   /** Grant free slots, one org after the other. */
-  function turn(): void {
-    while (total.working < caps.slots) {
-      const next = round.entries().next().value;
+  #turn(): void {
+    while (this.#working < this.#caps.slots) {
+      const next = this.#round.entries().next().value;
       if (!next) return;
       const [org, queue] = next;
       const waiter = queue.waiters.shift();
-      remove(queue, waiter);
       queue.turns -= 1;
       if (queue.turns <= 0 || queue.waiters.length === 0) {
-        round.delete(org);
-        queue.turns = caps.weightOf(org);
+        this.#round.delete(org);
+        queue.turns = this.#caps.weightOf(org);
       }
-      if (waiter) begin(queue, waiter.enter);
-      line(org, queue);
+      if (waiter) {
+        this.#remove(waiter);
+        this.#begin(queue, waiter.enter);
+      }
+      this.#line(org, queue);
     }
   }
 
   /** An org stands in the round while it has somebody waiting and a slot of its own left. */
-  function line(org: string, queue: OrgQueue): void {
-    if (queue.waiters.length === 0 || queue.working >= caps.slotsPerOrg) round.delete(org);
-    else if (!round.has(org)) round.set(org, queue);
+  #line(org: string, queue: OrgQueue): void {
+    if (queue.waiters.length === 0 || queue.working >= this.#caps.slotsPerOrg)
+      this.#round.delete(org);
+    else if (!this.#round.has(org)) this.#round.set(org, queue);
   }
 
   /** Room for one more: the newest of the longest queue goes when it is longer than the newcomer's. */
-  function makeRoom(queue: OrgQueue, bytes: number): boolean {
-    if (queue.waiters.length >= caps.waitingPerOrg) return false;
-    const full = () => total.waiting >= caps.waiting || total.bytes + bytes > caps.waitingBytes;
-    while (full()) {
+  #makeRoom(queue: OrgQueue, bytes: number): boolean {
+    const { waitingPerOrg, waiting, waitingBytes } = this.#caps;
+    if (queue.waiters.length >= waitingPerOrg) return false;
+    while (this.#waiting >= waiting || this.#bytes + bytes > waitingBytes) {
       let longest = queue;
-      for (const other of orgs.values())
+      for (const other of this.#orgs.values())
         if (other.waiters.length > longest.waiters.length) longest = other;
-      if (longest === queue) return false;
-      const evicted = longest.waiters.pop();
-      remove(longest, evicted);
-      evicted?.enter('refused');
+      const evicted = longest === queue ? undefined : longest.waiters.pop();
+      if (!evicted) return false;
+      this.#remove(evicted);
+      evicted.enter('refused');
     }
     return true;
   }
 
-  return {
-    ask(org, bytes, enter) {
-      if (flushed) return enter('flushed');
-      const queue = queueOf(orgs, org, caps.weightOf);
-      const free = total.working < caps.slots && queue.working < caps.slotsPerOrg;
-      if (free && round.size === 0) return begin(queue, enter);
-      if (!makeRoom(queue, bytes)) {
-        forgetIdle(orgs, org);
-        return enter('refused');
-      }
-      queue.waiters.push({ bytes, enter });
-      total.waiting += 1;
-      total.bytes += bytes;
-      line(org, queue);
-      return turn();
-    },
-    leave(org) {
-      const queue = orgs.get(org);
-      if (!queue || queue.working === 0) return;
-      queue.working -= 1;
-      total.working -= 1;
-      line(org, queue);
-      forgetIdle(orgs, org);
-      turn();
-    },
-    flush() {
-      flushed = true;
-      round.clear();
-      for (const queue of orgs.values())
-        for (const waiter of queue.waiters.splice(0)) {
-          remove(queue, waiter);
-          waiter.enter('flushed');
-        }
-    },
-    status: () => ({
-      working: total.working,
-      waiting: total.waiting,
-      waitingBytes: total.bytes,
-    }),
-  };
-}
+  #queueOf(org: string): OrgQueue {
+    let queue = this.#orgs.get(org);
+    if (!queue) {
+      queue = { working: 0, turns: this.#caps.weightOf(org), waiters: [] };
+      this.#orgs.set(org, queue);
+    }
+    return queue;
+  }
 
-function queueOf(
-  orgs: Map<string, OrgQueue>,
-  org: string,
-  weightOf: (org: string) => number,
-): OrgQueue {
-  let queue = orgs.get(org);
-  if (!queue) orgs.set(org, (queue = { working: 0, turns: weightOf(org), waiters: [] }));
-  return queue;
-}
-
-function forgetIdle(orgs: Map<string, OrgQueue>, org: string): void {
-  const queue = orgs.get(org);
-  if (queue && queue.working === 0 && queue.waiters.length === 0) orgs.delete(org);
+  #forgetIdle(org: string, queue: OrgQueue): void {
+    if (queue.working === 0 && queue.waiters.length === 0) this.#orgs.delete(org);
+  }
 }

@@ -31,12 +31,13 @@ export async function sendReply(
   const body = encodeReply(reply, rooms.envelope);
   const out = { ...address, body };
   // A refusal made at the very deadline still deserves one honest try.
-  const { signal, release } = rooms.signals.at(Math.max(performance.now() + 250, deadline));
+  const limit = rooms.signals.at(Math.max(performance.now() + 250, deadline));
+  const { signal } = limit;
   let why = '';
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     const outcome = await rooms.transport.reply(out, signal);
     if (outcome.kind === 'confirmed') {
-      release();
+      limit.release();
       delivery.ack();
       return true;
     }

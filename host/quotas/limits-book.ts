@@ -67,5 +67,5 @@ function checkRange(name: LimitName, value: number | undefined, ceiling: number 
 
 function defined(limits: SomeLimits): Partial<Record<LimitName, number>> {
   const entries = Object.entries(limits).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Partial<Record<LimitName, number>>;
+  return Object.fromEntries(entries);
 }

@@ -3,65 +3,78 @@
  * May import: kernel.
  */
 import { systemClock, type Clock } from '../kernel/time.ts';
-import type { KvEntry, KvScope, KvStore } from './kv-store.ts';
+import type { KvEntry, KvPage, KvPut, KvScope, KvStore } from './kv-store.ts';
 
 export function openMemoryKv(clock: Clock = systemClock): KvStore {
-  const scopes = new Map<string, Map<string, KvEntry>>();
-  let lastVersion = 0;
+  return new MemoryKv(clock);
+}
 
-  function scopeOf(scope: KvScope): Map<string, KvEntry> {
-    const name = JSON.stringify([scope.plugin, scope.org]);
-    let entries = scopes.get(name);
-    if (!entries) scopes.set(name, (entries = new Map()));
+class MemoryKv implements KvStore {
+  readonly #clock: Clock;
+  readonly #scopes = new Map<string, Map<string, KvEntry>>();
+  #lastVersion = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async get(scope: KvScope, key: string): Promise<KvEntry | null> {
+    return this.#live(this.#entries(scope), key);
+  }
+
+  async put(scope: KvScope, key: string, put: KvPut): Promise<number | null> {
+    const { value, expiresAt, ifVersion } = put;
+    const entries = this.#entries(scope);
+    const known = this.#live(entries, key)?.version ?? 0;
+    if (ifVersion !== undefined && ifVersion !== known) return null;
+    const version = ++this.#lastVersion;
+    entries.set(key, { value, version, expiresAt });
+    return version;
+  }
+
+  async delete(scope: KvScope, key: string): Promise<boolean> {
+    const entries = this.#entries(scope);
+    return this.#live(entries, key) !== null && entries.delete(key);
+  }
+
+  async list(
+    scope: KvScope,
+    { prefix, limit, cursor }: { prefix: string; limit: number; cursor: string | null },
+  ): Promise<KvPage> {
+    const entries = this.#entries(scope);
+    const matching = [...entries.keys()]
+      .filter((key) => key.startsWith(prefix) && (cursor === null || key > cursor))
+      .filter((key) => this.#live(entries, key))
+      .sort();
+    const keys = matching.slice(0, limit);
+    return { keys, cursor: matching.length > limit ? (keys.at(-1) ?? null) : null };
+  }
+
+  async usage(scope: KvScope): Promise<{ keys: number; bytes: number }> {
+    const entries = this.#entries(scope);
+    const live = [...entries.keys()].filter((key) => this.#live(entries, key));
+    const sizes = live.map(
+      (key) => Buffer.byteLength(key) + Buffer.byteLength(entries.get(key)?.value ?? ''),
+    );
+    return { keys: live.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#scopes.clear();
+  }
+
+  #entries({ plugin, org }: KvScope): Map<string, KvEntry> {
+    const name = JSON.stringify([plugin, org]);
+    let entries = this.#scopes.get(name);
+    if (!entries) this.#scopes.set(name, (entries = new Map()));
     return entries;
   }
-  function live(entries: Map<string, KvEntry>, key: string): KvEntry | null {
+
+  #live(entries: Map<string, KvEntry>, key: string): KvEntry | null {
     const entry = entries.get(key);
     if (!entry) return null;
-    if (entry.expiresAt === null || entry.expiresAt > clock.now()) return entry;
+    if (entry.expiresAt === null || entry.expiresAt > this.#clock.now()) return entry;
     entries.delete(key);
     return null;
   }
-
-  return {
-    async get(scope, key) {
-      return live(scopeOf(scope), key);
-    },
-    async put(scope, key, { value, expiresAt, ifVersion }) {
-      const entries = scopeOf(scope);
-      const known = live(entries, key)?.version ?? 0;
-      if (ifVersion !== undefined && ifVersion !== known) return null;
-      const version = ++lastVersion;
-      entries.set(key, { value, version, expiresAt });
-      return version;
-    },
-    async delete(scope, key) {
-      const entries = scopeOf(scope);
-      return live(entries, key) !== null && entries.delete(key);
-    },
-    async list(scope, { prefix, limit, cursor }) {
-      const entries = scopeOf(scope);
-      const matching = [...entries.keys()]
-        .filter((key) => key.startsWith(prefix) && (cursor === null || key > cursor))
-        .filter((key) => live(entries, key))
-        .sort();
-      const keys = matching.slice(0, limit);
-      return { keys, cursor: matching.length > limit ? (keys.at(-1) ?? null) : null };
-    },
-    async usage(scope) {
-      const entries = scopeOf(scope);
-      let bytes = 0;
-      let keys = 0;
-      for (const key of entries.keys()) {
-        const entry = live(entries, key);
-        if (!entry) continue;
-        keys += 1;
-        bytes += Buffer.byteLength(key) + Buffer.byteLength(entry.value);
-      }
-      return { keys, bytes };
-    },
-    async [Symbol.asyncDispose]() {
-      scopes.clear();
-    },
-  };
 }

@@ -14,6 +14,7 @@ import {
   type Journal,
   type JournalEntry,
   type JournalOptions,
+  type JournalStatus,
 } from './journal.ts';
 import type { Seal } from './seal.ts';
 
@@ -39,73 +40,93 @@ export interface SqliteJournalParts extends JournalOptions {
 
 /** Does not own the database: whoever opened it closes it afterwards. */
 export function openSqliteJournal(parts: SqliteJournalParts): Journal {
-  const { database, seal, clock = systemClock, log = silentLog } = parts;
-  const limits = { ...JOURNAL_DEFAULTS, ...parts };
-  const owner = randomUUID();
-  const sql = statements(database);
+  return new SqliteJournal(parts);
+}
 
-  function beat(): void {
-    sql.beat.run(owner, clock.now());
+class SqliteJournal implements Journal {
+  readonly #sql: ReturnType<typeof statements>;
+  readonly #seal: Seal;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #limits: Required<JournalOptions>;
+  readonly #owner = randomUUID();
+  readonly #timer: NodeJS.Timeout;
+  #beats = 0;
+
+  constructor(parts: SqliteJournalParts) {
+    this.#sql = statements(parts.database);
+    this.#seal = parts.seal;
+    this.#clock = parts.clock ?? systemClock;
+    this.#log = parts.log ?? silentLog;
+    this.#limits = { ...JOURNAL_DEFAULTS, ...parts };
+    this.#sql.beat.run(this.#owner, this.#clock.now());
+    this.#timer = setInterval(() => this.#beat(), this.#limits.aliveMs / BEATS).unref();
   }
-  beat();
-  let beats = 0;
-  const timer = setInterval(() => {
-    beats += 1;
+
+  async begin(entry: JournalEntry): Promise<Begun> {
+    const now = this.#clock.now();
+    // An expired entry gives its place away; any other keeps it.
+    const expired = now - this.#limits.keepMs;
+    const { changes } = this.#sql.begin.run(entry.key, entry.digest, this.#owner, now, expired);
+    return changes === 1
+      ? { kind: 'new' }
+      : (this.#known(entry) ?? { kind: 'begun', alive: false });
+  }
+
+  async finish(key: string, reply: string): Promise<void> {
+    this.#sql.finish.run(this.#seal.seal(reply, key), key, this.#owner);
+  }
+
+  async look(entry: JournalEntry): Promise<Known | null> {
+    return this.#known(entry);
+  }
+
+  async status(): Promise<JournalStatus> {
+    return this.#size();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    this.#sql.leave.run(this.#owner);
+  }
+
+  #beat(): void {
+    this.#beats += 1;
     try {
-      beat();
-      if (beats % SWEEP_EVERY === 0) sweep();
+      this.#sql.beat.run(this.#owner, this.#clock.now());
+      if (this.#beats % SWEEP_EVERY === 0) this.#sweep();
     } catch (error) {
       // A file that is locked for long or a full disk: the next beat tries again.
-      log.error('journal.beat_failed', { error: messageOf(error) });
+      this.#log.error('journal.beat_failed', { error: messageOf(error) });
     }
-  }, limits.aliveMs / BEATS).unref();
-
-  function sweep(): void {
-    const now = clock.now();
-    sql.expire.run(now - limits.keepMs);
-    sql.forgetOwners.run(now - limits.keepMs);
-    const { entries, bytes } = size();
-    if (entries > limits.maxEntries || bytes > limits.maxBytes)
-      sql.trim.run(Math.ceil(entries / 10));
-  }
-  function size(): { entries: number; bytes: number } {
-    return sql.size.get() as { entries: number; bytes: number };
   }
 
-  function known({ key, digest }: JournalEntry): Known | null {
-    const row = sql.find.get(key) as Row | undefined;
-    if (!row || row.begun_at <= clock.now() - limits.keepMs) return null;
+  #sweep(): void {
+    const { keepMs, maxEntries, maxBytes } = this.#limits;
+    const now = this.#clock.now();
+    this.#sql.expire.run(now - keepMs);
+    this.#sql.forgetOwners.run(now - keepMs);
+    const { entries, bytes } = this.#size();
+    if (entries > maxEntries || bytes > maxBytes) this.#sql.trim.run(Math.ceil(entries / 10));
+  }
+
+  #size(): JournalStatus {
+    return this.#sql.size.get() as unknown as JournalStatus;
+  }
+
+  #known({ key, digest }: JournalEntry): Known | null {
+    const row = this.#sql.find.get(key) as Row | undefined;
+    if (!row || row.begun_at <= this.#clock.now() - this.#limits.keepMs) return null;
     if (row.digest !== digest) return { kind: 'conflict' };
-    const reply = row.reply && seal.open(row.reply, key);
+    const reply = row.reply && this.#seal.open(row.reply, key);
     if (reply) return { kind: 'answered', reply };
-    return { kind: 'begun', alive: row.reply === null && isAlive(row.owner) };
-  }
-  function isAlive(other: string): boolean {
-    const row = sql.seen.get(other) as { seen_at: number } | undefined;
-    return row !== undefined && row.seen_at > clock.now() - limits.aliveMs;
+    return { kind: 'begun', alive: row.reply === null && this.#isAlive(row.owner) };
   }
 
-  return {
-    async begin(entry) {
-      const now = clock.now();
-      // An expired entry gives its place away; any other keeps it.
-      const { changes } = sql.begin.run(entry.key, entry.digest, owner, now, now - limits.keepMs);
-      return changes === 1 ? { kind: 'new' } : (known(entry) ?? { kind: 'begun', alive: false });
-    },
-    async finish(key, reply) {
-      sql.finish.run(seal.seal(reply, key), key, owner);
-    },
-    async look(entry) {
-      return known(entry);
-    },
-    async status() {
-      return size();
-    },
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      sql.leave.run(owner);
-    },
-  };
+  #isAlive(owner: string): boolean {
+    const row = this.#sql.seen.get(owner) as { seen_at: number } | undefined;
+    return row !== undefined && row.seen_at > this.#clock.now() - this.#limits.aliveMs;
+  }
 }
 
 function statements(database: DatabaseSync) {

@@ -123,7 +123,7 @@ function escape(text: string): string {
 }
 
 function unescape(text: string): string {
-  for (const [character, entity] of Object.entries(ENTITIES).reverse())
+  for (const [character, entity] of Object.entries(ENTITIES).toReversed())
     text = text.replaceAll(entity, character);
   return text;
 }

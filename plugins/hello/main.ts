@@ -6,7 +6,7 @@ export default definePlugin({
     const name = new URL(request.url).searchParams.get('name') ?? 'world';
     return Response.json({
       hello: name,
-      backwards: [...name].reverse().join(''),
+      backwards: [...name].toReversed().join(''),
       org: ctx.caller.org,
     });
   },

@@ -82,7 +82,7 @@ test('without heartbeats due, a frozen path is noticed by the confirm that does 
   await using broker = await openBroker({
     urls: [`amqp://127.0.0.1:${proxy.port}`],
     heartbeatS: 60,
-    watchMs: 1_000,
+    watchMs: 2_000,
   });
   const reply = { exchange: REPLY_EXCHANGE, routingKey: REPLY_KEY, body: bytes('x') };
   const send = (correlationId: string) =>
@@ -90,7 +90,8 @@ test('without heartbeats due, a frozen path is noticed by the confirm that does 
   expect(await send('f-1')).toEqual({ kind: 'confirmed' });
   proxy.freeze();
   expect(await send('f-2')).toEqual({ kind: 'confirmed' });
-  expect(peer.got.get('f-2')).toEqual(['x']);
+  // A busy machine may leave the next connection for silent as well: then it comes twice.
+  await eventually(() => expect(peer.got.get('f-2')).toContain('x'));
 });
 
 test('a memory alarm stops intake with the reason, and everything goes on when it is over', async () => {

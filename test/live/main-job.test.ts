@@ -41,7 +41,7 @@ test('a value of the request comes back computed by a guest in another process',
   expect(answer.status).toBe(200);
   expect(answer.json()).toEqual({
     hello: name,
-    backwards: [...name].reverse().join(''),
+    backwards: [...name].toReversed().join(''),
     org: `urn:vcloud:org:${orgId('acme')}`,
   });
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff');

@@ -72,7 +72,7 @@ export async function openRawClient(url: string): Promise<RawClient> {
   const publish = (routingKey: string, body: Buffer, given = properties()) =>
     new Promise<void>((resolve, reject) => {
       channel.publish(EXCHANGE, routingKey, body, given, (error: unknown) =>
-        error ? reject(error as Error) : resolve(),
+        error ? reject(error) : resolve(),
       );
     });
   return {

@@ -160,10 +160,10 @@ test('closed, what waits and what comes goes back to the broker, and what works 
     delivery(post('b')),
     delivery(post('c')),
   ];
-  for (const message of [working, waiting, joined]) corridor.accept(message!);
+  for (const message of [working, waiting, joined]) corridor.accept(message);
   await settled();
   corridor.close();
-  corridor.accept(late!);
+  corridor.accept(late);
   await settled();
   release();
   await idle();

@@ -123,7 +123,9 @@ test('what nobody can be answered for is parked redacted, acknowledged, and the 
     'REPLY_TARGET_REFUSED',
   ]);
   expect(sent).toHaveLength(1);
-  expect([...bad, good].map(({ settled }) => settled)).toEqual(Array(5).fill(['ack']));
+  expect([...bad, good].map(({ settled }) => settled)).toEqual(
+    Array.from({ length: 5 }, () => ['ack']),
+  );
   expect(await metrics.total('vcx_parked_total')).toBe(4);
 });
 

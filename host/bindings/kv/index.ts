@@ -54,36 +54,7 @@ export function createKvBinding(
   clock: Clock = systemClock,
 ): Binding {
   const caps = { ...KV_DEFAULTS, ...limits };
-
-  async function putValue(scope: KvScope, args: unknown): Promise<number | null> {
-    const [name, raw, options] = check(put, args);
-    checkKey(name, caps.keyChars);
-    const value = JSON.stringify(raw ?? null);
-    const size = Buffer.byteLength(value);
-    if (size > caps.valueBytes)
-      throw new HostError('BINDING_ARGUMENT', `kv: value over ${caps.valueBytes} bytes`);
-    const usage = await store.usage(scope);
-    if (usage.keys >= caps.keys || usage.bytes + size + Buffer.byteLength(name) > caps.bytes)
-      if (!(await store.get(scope, name)) || usage.bytes + size > caps.bytes)
-        throw new HostError('BINDING_ARGUMENT', 'kv: the store of this org is full');
-    const expiresAt = options?.expiresInMs ? clock.now() + options.expiresInMs : null;
-    const ifVersion = options?.ifVersion;
-    return store.put(scope, name, {
-      value,
-      expiresAt,
-      ...(ifVersion === undefined ? {} : { ifVersion }),
-    });
-  }
-
-  async function listKeys(scope: KvScope, args: unknown) {
-    const [options] = check(list, Array.isArray(args) && args.length === 0 ? [null] : args);
-    return store.list(scope, {
-      prefix: options?.prefix ?? '',
-      limit: options?.limit ?? 100,
-      cursor: options?.cursor ?? null,
-    });
-  }
-
+  const rooms = { store, caps, clock };
   return {
     name: 'kv',
     async call(grant, method, args) {
@@ -96,16 +67,62 @@ export function createKvBinding(
           return entry && { value: JSON.parse(entry.value) as unknown, version: entry.version };
         }
         case 'put':
-          return putValue(scope, args);
+          return putValue(rooms, scope, args);
         case 'delete':
           return store.delete(scope, oneKey(args, caps.keyChars));
         case 'list':
-          return listKeys(scope, args);
+          return listKeys(store, scope, args);
         default:
           throw new HostError('BINDING_ARGUMENT', 'kv: unknown method');
       }
     },
   };
+}
+
+interface Rooms {
+  readonly store: KvStore;
+  readonly caps: Required<KvLimits>;
+  readonly clock: Clock;
+}
+
+async function putValue(
+  { store, caps, clock }: Rooms,
+  scope: KvScope,
+  args: unknown,
+): Promise<number | null> {
+  const [name, raw, options] = check(put, args);
+  checkKey(name, caps.keyChars);
+  const value = JSON.stringify(raw ?? null);
+  const size = Buffer.byteLength(value);
+  if (size > caps.valueBytes)
+    throw new HostError('BINDING_ARGUMENT', `kv: value over ${caps.valueBytes} bytes`);
+  await checkRoom({ store, caps, clock }, scope, { name, size });
+  const expiresAt = options?.expiresInMs ? clock.now() + options.expiresInMs : null;
+  const ifVersion = options?.ifVersion;
+  const condition = ifVersion === undefined ? {} : { ifVersion };
+  return store.put(scope, name, { value, expiresAt, ...condition });
+}
+
+/** A key that is there already takes no further place. */
+async function checkRoom(
+  { store, caps }: Rooms,
+  scope: KvScope,
+  { name, size }: { name: string; size: number },
+): Promise<void> {
+  const usage = await store.usage(scope);
+  const fits = usage.bytes + size + Buffer.byteLength(name) <= caps.bytes;
+  if (fits && usage.keys < caps.keys) return;
+  if (usage.bytes + size <= caps.bytes && (await store.get(scope, name))) return;
+  throw new HostError('BINDING_ARGUMENT', 'kv: the store of this org is full');
+}
+
+async function listKeys(store: KvStore, scope: KvScope, args: unknown) {
+  const [options] = check(list, Array.isArray(args) && args.length === 0 ? [null] : args);
+  return store.list(scope, {
+    prefix: options?.prefix ?? '',
+    limit: options?.limit ?? 100,
+    cursor: options?.cursor ?? null,
+  });
 }
 
 function oneKey(args: unknown, maxChars: number): string {

@@ -1,3 +1,3 @@
-throw new Error('broken on purpose');
+if (Date.now() > 0) throw new Error('broken on purpose');
 
 export default {};
