@@ -110,6 +110,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Folders that hold plug-in folders. */
       folders: z.array(z.string()).min(1).default(['plugins']),
+      /** By plug-in: templates of its `vcloudPaths` that are approved, word for word. */
+      vcloudPaths: z.record(z.string(), z.array(z.string())).default({}),
     })
     .prefault({}),
   sandbox: sandbox.prefault({}),

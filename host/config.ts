@@ -121,7 +121,7 @@ function relativeTo(base: string, config: Config): Config {
     ...config,
     amqp: files(config.amqp),
     vcloud: files(config.vcloud),
-    plugins: { folders: config.plugins.folders.map(at) },
+    plugins: { ...config.plugins, folders: config.plugins.folders.map(at) },
     stateDir: at(config.stateDir),
   };
 }

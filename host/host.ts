@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { buildPrelude } from '#sdk/guest';
 
 import type { Config } from './config.ts';
+import type { Binding } from './bindings/binding.ts';
 import { createKvBinding } from './bindings/kv/index.ts';
 import { createRegistry } from './bindings/registry.ts';
+import { openVcloudBindings, VCLOUD_BINDINGS } from './bindings/vcloud-bindings.ts';
 import { openBroker, type Broker } from './broker/broker.ts';
 import { loadCatalogue, type Catalogue, type PluginState } from './bundles/catalogue.ts';
 import { openRegistrar, type Registrar } from './bundles/registrar.ts';
@@ -17,6 +19,11 @@ import { silentLog, type Log } from './kernel/log.ts';
 import { createMetrics, type Metrics } from './kernel/metrics.ts';
 import { openOperator, type HealthReport } from './operator/server.ts';
 import { loadToken } from './operator/token.ts';
+import { createAuthority } from './pipeline/authority.ts';
+import {
+  createAuthorizationCheck,
+  type AuthorizationCheck,
+} from './pipeline/authorization-check.ts';
 import { createCorridor, type Corridor } from './pipeline/corridor.ts';
 import { createLimitsBook } from './quotas/limits-book.ts';
 import { createMeter } from './quotas/meter.ts';
@@ -27,7 +34,9 @@ import { loadSeal } from './storage/seal.ts';
 import { openDatabase } from './storage/sqlite.ts';
 import { openSqliteJournal } from './storage/sqlite-journal.ts';
 import { openSqliteKv } from './storage/sqlite-kv.ts';
+import { createSqliteOpenTasks } from './storage/sqlite-open-tasks.ts';
 import { openVcloud, type VcloudClient } from './vcloud/client.ts';
+import { createDigestFile } from './vcloud/registration/digests.ts';
 import { admissionOptions, brokerOptions, sandboxOptions, vcloudOptions } from './wiring.ts';
 
 export interface Host extends AsyncDisposable {
@@ -48,7 +57,10 @@ export async function openHost(config: Config, { log }: { log: Log }): Promise<H
   const token = loadToken(config.stateDir);
   const base = { config, log, metrics };
   const store = openStore(stack, base);
-  const bindings = createRegistry([createKvBinding(store.kv)], base);
+  // Before the sandbox, so that they close after it: calls that end with it end their tasks in vCloud.
+  const vcloud = stack.use(openVcloudIfConfigured(base));
+  const live: Live = { catalogue: null };
+  const bindings = createRegistry(openBindings(stack, base, { store, vcloud, live }), base);
   const sandbox = stack.use(await openGuests(base));
   const limits = createLimitsBook(config.quotas);
   const catalogue = await loadCatalogue({
@@ -59,13 +71,14 @@ export async function openHost(config: Config, { log }: { log: Log }): Promise<H
     sandbox,
     log,
   });
+  live.catalogue = catalogue;
   const broker = stack.use(await openBroker(brokerOptions(config, catalogue, base)));
-  const vcloud = openVcloudIfConfigured(base);
-  if (vcloud) stack.use(vcloud);
-  const registrar = vcloud && stack.use(register(config, vcloud, { broker, catalogue, log }));
+  const check = vcloud && createAuthorizationCheck({ client: vcloud, log, metrics });
+  const registrar = vcloud && stack.use(register(base, vcloud, { broker, catalogue, check }));
 
   const corridor = createCorridor({
     ...corridorOptions(base, registrar),
+    authority: createAuthority(check),
     transport: broker,
     signals: stack.use(createDeadlineSignals()),
     journal: store.journal,
@@ -80,9 +93,8 @@ export async function openHost(config: Config, { log }: { log: Log }): Promise<H
 
   const rooms: Rooms = { broker, sandbox, catalogue, corridor, registrar };
   const health = () => healthOf(rooms);
-  const status = () => statusOf(rooms);
-  const operator = await openOperator({ ...config.operator, token, metrics, health, status });
-  stack.use(operator);
+  const answers = { token, metrics, health, status: () => statusOf(rooms) };
+  const operator = stack.use(await openOperator({ ...config.operator, ...answers }));
 
   const opened = stack.move();
   return {
@@ -103,7 +115,7 @@ export async function checkPlugins(config: Config): Promise<readonly PluginState
   const catalogue = await loadCatalogue({
     folders: config.plugins.folders,
     isolation: config.sandbox.isolation,
-    bindings: bindings.names,
+    bindings: [...bindings.names, ...VCLOUD_BINDINGS],
     limits: createLimitsBook(config.quotas),
     sandbox,
     log: silentLog,
@@ -123,7 +135,43 @@ function openStore(stack: AsyncDisposableStack, { config, log }: Base) {
   stack.defer(() => database.close());
   const seal = loadSeal(join(config.stateDir, 'journal.key'));
   const journal = stack.use(openSqliteJournal({ database, seal, log }));
-  return { journal, kv: stack.use(openSqliteKv(database)) };
+  const openTasks = createSqliteOpenTasks(database);
+  return { journal, openTasks, kv: stack.use(openSqliteKv(database)) };
+}
+
+/** The plug-ins, once they are loaded: bindings are needed before. */
+interface Live {
+  catalogue: Catalogue | null;
+}
+
+function openBindings(
+  stack: AsyncDisposableStack,
+  { config, log, metrics }: Base,
+  parts: { store: ReturnType<typeof openStore>; vcloud: VcloudClient | null; live: Live },
+): Binding[] {
+  const { store, vcloud, live } = parts;
+  const forVcloud = openVcloudBindings({
+    client: vcloud,
+    openTasks: store.openTasks,
+    namespaceOf: (plugin) => namespaceOf(live.catalogue, plugin),
+    approved: (plugin) => approvedPaths(config, live.catalogue, plugin),
+    log,
+    metrics,
+  });
+  stack.use(forVcloud);
+  return [createKvBinding(store.kv), ...forVcloud.bindings];
+}
+
+function namespaceOf(catalogue: Catalogue | null, plugin: string): string | null {
+  const found = catalogue?.live.find(({ manifest }) => manifest.name === plugin);
+  return found?.manifest.vcloud.namespace ?? null;
+}
+
+/** What the plug-in wants and the operator allowed, word for word. */
+function approvedPaths(config: Config, catalogue: Catalogue | null, plugin: string): string[] {
+  const found = catalogue?.live.find(({ manifest }) => manifest.name === plugin);
+  const allowed = config.plugins.vcloudPaths[plugin] ?? [];
+  return (found?.manifest.vcloudPaths ?? []).filter((path) => allowed.includes(path));
 }
 
 async function openGuests({ config, log, metrics }: Base): Promise<Sandbox> {
@@ -138,15 +186,21 @@ function openVcloudIfConfigured({ config, log, metrics }: Base): VcloudClient | 
 }
 
 function register(
-  config: Config,
+  { config, log }: Base,
   client: VcloudClient,
-  { broker, catalogue, log }: { broker: Broker; catalogue: Catalogue; log: Log },
+  {
+    broker,
+    catalogue,
+    check,
+  }: { broker: Broker; catalogue: Catalogue; check: AuthorizationCheck | null },
 ): Registrar {
   return openRegistrar({
     client,
     plugins: catalogue.live,
     registration: config.vcloud.registration,
     topologyReady: (signal) => broker.ready(signal),
+    digests: createDigestFile(join(config.stateDir, 'registration.json')),
+    onChange: () => check?.clear(),
     log,
   });
 }
@@ -165,7 +219,6 @@ function corridorOptions({ config, log, metrics }: Base, registrar: Registrar | 
     deadlines: { extensionTimeoutMs: config.vcloud.extensionTimeoutMs, marginMs: 300 },
     admission: admissionOptions(config),
     rights: { rightsOf: (plugin: string) => registrar?.rightsOf(plugin) ?? null },
-    authority: null,
     mayReplyTo: (exchange: string) => allowedReplyExchanges(config, registrar).includes(exchange),
   };
 }

@@ -75,9 +75,14 @@ test('the same in vCloud XML, of a vApp', async () => {
     '<CreateBackupParams name="a &amp; b"><Description>x &lt; y</Description></CreateBackupParams>';
   const created = await alice.post('/api/vApp/vapp-17/action/backup', body, { headers });
   expect([created.status, created.headers.get('content-type')]).toEqual([
-    201,
-    'application/vnd.example.vcd-backup.backup+xml',
+    202,
+    'application/vnd.vmware.vcloud.task+xml',
   ]);
+  const task = created.headers.get('location') ?? '';
+  expect(task).toMatch(/^\/api\/task\/[0-9a-f-]{36}$/);
+  await expect
+    .poll(async () => (await alice.get(task, { headers })).text, { timeout: 20_000 })
+    .toContain('status="success"');
   const listed = await alice.get('/api/vApp/vapp-17/backups', { headers });
   expect(listed.text).toMatch(/^<\?xml[^>]*\?>\s*<BackupList /);
   expect(listed.text).toContain('name="a &amp; b"');
