@@ -26,6 +26,8 @@ const amqp = z.strictObject({
   replyExchanges: z.array(z.string().min(1)).default([]),
   /** `array`: as documented; `object`: as VMware's own Python extension sends. */
   replyEnvelope: z.enum(['array', 'object']).default('array'),
+  /** Ms between two canaries, which prove the way from each service's exchange to us and back; 0 for none. */
+  canaryMs: z.int().min(0).max(3_600_000).default(5_000),
   /** Names of vcx's own dead-letter exchange and queue. */
   deadLetter: z.string().min(1).default('vcx.dead'),
   caFile: z.string().optional(),

@@ -32,6 +32,7 @@ export function brokerOptions(
     maxMessageBytes: limits.messageBytes,
     queue: { messageTtlMs: vcloud.extensionTimeoutMs },
     deadLetter: { exchange: amqp.deadLetter, queue: amqp.deadLetter },
+    canary: { everyMs: amqp.canaryMs },
     tls: {
       ...(caFile === undefined ? {} : { caFile }),
       ...(certFile === undefined ? {} : { certFile }),

@@ -93,6 +93,8 @@ function readCall(
   if ('code' in target) return target;
   const identity = readIdentity(security, options.systemOrg);
   if ('code' in identity) return identity;
+  const statusCode = readStatus(http['statusCode'], kind);
+  if (statusCode === null) return invalid('`statusCode` of the response is not an HTTP status');
   const body = readBody(http['body']);
   if ('code' in body) return body;
   return {
@@ -105,7 +107,7 @@ function readCall(
     headers: kind === 'response' ? allHeaders : guestRequestHeaders(allHeaders),
     body: body.base64,
     bodyBytes: body.bytes,
-    statusCode: typeof http['statusCode'] === 'number' ? http['statusCode'] : 0,
+    statusCode,
     identity,
     replyBy: timestamp(delivery.headers['replyByTimestamp']),
     arrivedAt: delivery.arrivedAt,
@@ -199,6 +201,13 @@ function readBody(value: unknown): { base64: string | null; bytes: number } | Re
     return { code: 'BODY_NOT_BASE64', message: 'the body is not base64' };
   const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0;
   return { base64: value, bytes: (value.length / 4) * 3 - padding };
+}
+
+/** A request carries 0 or nothing; a response must say how it ended. Null for neither. */
+function readStatus(value: unknown, kind: Call['kind']): number | null {
+  if (kind === 'request') return 0;
+  const isStatus = typeof value === 'number' && Number.isInteger(value);
+  return isStatus && value >= 100 && value <= 599 ? value : null;
 }
 
 /** Strict standard base64: quantum of four, padding only at the end. */

@@ -99,6 +99,7 @@ function createLane(engine: Engine, fleet: Fleet, org: string, kind: Lane['kind'
     home: null,
     own: null,
     soloUntil: kind === 'trial' || fleet.bundle.isolation === 'org' ? Infinity : 0,
+    suspicion: 0,
     suspectedAt: -Infinity,
     growAt: 0,
     lastUsed: engine.now(),

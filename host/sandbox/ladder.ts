@@ -24,6 +24,8 @@ const LINGER_TICKS = 100;
 const SLOW_MS = 100;
 /** The same where calls have proved short: a busy machine alone does not make it look so. */
 const QUICK_SLOW_MS = 1_000;
+/** After so long in its isolate a call makes the host ask whether the runner still listens, ms. */
+const LISTENS_MS = 250;
 const CORES = availableParallelism();
 const MB = 1_048_576;
 export function createLadder(engine: () => Engine): Ladder {
@@ -123,8 +125,7 @@ function checkSlot(engine: Engine, slot: Slot, now: number): void {
       if (call && now >= call.deadline)
         failCall(engine, slot, 'WALL_EXCEEDED', 'the call did not end in time');
       // On its own thread a runner hears nothing while a guest computes: a ping starts the clock.
-      else if (call && now - call.startedAt > engine.settings.heartbeatMs && !slot.runner.pingAt)
-        slot.runner.ping();
+      else if (call && now - call.startedAt > LISTENS_MS && !slot.runner.pingAt) slot.runner.ping();
       return;
     case 'opening':
       if (now < slot.stateEnd) return;

@@ -246,6 +246,8 @@ export function retry(engine: Engine, call: Call, lane: Lane): void {
   call.retried = true;
   call.deadline = call.dueAt;
   call.hostCalls = call.hostBytes = call.logLines = 0;
+  // What the first try left running at the host ends with it.
+  call.aborter?.abort();
   call.aborter = null;
   engine.settings.metrics.count('sandbox_retries_total', { plugin: lane.fleet.bundle.plugin });
   wait(engine, lane, call, 'first');

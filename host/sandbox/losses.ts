@@ -18,8 +18,13 @@ import type { Call, Lane, Slot } from './records.ts';
 import type { Loss, Runner } from './runner.ts';
 import { disposeSlot, removeSlot } from './slots.ts';
 
-/** A second loss with the same org among the suspects within this time counts as a repeat, ms. */
+/** Suspicion is forgotten after this time, ms. */
 const SUSPECT_MS = 60_000;
+/** So many suspects at once are a crowd: a starved machine is as likely a cause as one of them. */
+const CROWD = 5;
+/** What a loss adds to the suspicion of each of few, and of a crowd; beyond 1 it is blame. */
+const FEW_WEIGHT = 0.6;
+const CROWD_WEIGHT = 0.25;
 
 /** Answer or repeat every call of a lost runner, and decide who is to blame. Called once for each runner. */
 export function onLost(engine: Engine, runner: Runner, loss: Loss): void {
@@ -36,10 +41,11 @@ export function onLost(engine: Engine, runner: Runner, loss: Loss): void {
     removeSlot(engine, slot);
   }
   if (loss.kind !== 'retired' && culprit) onCulprit(engine, culprit, calls.get(culprit), loss);
+  const weight = active.length >= CROWD ? CROWD_WEIGHT : FEW_WEIGHT;
   for (const slot of crowdsFirst(active)) {
     if (slot === culprit) continue;
     const innocent = culprit !== null || loss.kind === 'retired' || states.get(slot) === 'dying';
-    onSuspect(engine, slot.lane, calls.get(slot) ?? null, innocent);
+    onSuspect(engine, slot.lane, calls.get(slot) ?? null, innocent ? 0 : weight);
   }
   for (const slot of slots) pump(engine, slot.lane);
 }
@@ -87,28 +93,36 @@ function onCulprit(engine: Engine, slot: Slot, call: Call | null | undefined, lo
   else if (lane.slots.size === 0) failQueue(engine, lane, code, loss.reason);
 }
 
-/** A call that was in a lost runner and may or may not be the cause. */
-function onSuspect(engine: Engine, lane: Lane, call: Call | null, innocent: boolean): void {
+/** A call that was in a lost runner and may or may not be the cause; a weight of 0 says that it is not. */
+function onSuspect(engine: Engine, lane: Lane, call: Call | null, weight: number): void {
+  const innocent = weight === 0;
   if (call?.answered) return;
   if (call && mayRetry(engine, call)) {
     retry(engine, call, innocent ? call.lane : lane.fleet.trial);
     return;
   }
   const suspect = call?.lane ?? lane;
-  const repeated = call?.retried === true || engine.now() - suspect.suspectedAt < SUSPECT_MS;
-  if (!innocent) {
-    suspect.suspectedAt = engine.now();
-    if (repeated) blame(engine, suspect, 'repeated');
-  }
+  // A second try runs alone: whoever loses that too did it.
+  const repeated = !innocent && (suspected(engine, suspect, weight) || call?.retried === true);
+  if (repeated) blame(engine, suspect, 'repeated');
   const message = 'the runner process died under the call';
   if (call) answer(engine, call, failure('RUNNER_KILLED', message, usageOf(engine, call, 0)));
-  else if (!innocent && repeated && lane.slots.size === 0)
+  else if (repeated && lane.slots.size === 0)
     failQueue(
       engine,
       lane,
       'RUNNER_KILLED',
       'the runner process died while the plug-in was loaded',
     );
+}
+
+/** Whether the suspicion against an org has grown to blame. */
+function suspected(engine: Engine, lane: Lane, weight: number): boolean {
+  const now = engine.now();
+  const before = now - lane.suspectedAt < SUSPECT_MS ? lane.suspicion : 0;
+  lane.suspectedAt = now;
+  lane.suspicion = before + weight;
+  return lane.suspicion > 1;
 }
 
 /** This org's call killed a runner: it gets a runner of its own for a while, and the breakers count it. */

@@ -73,7 +73,7 @@ export interface SandboxOptions {
 
   /** A disposed isolate must stand still within this time, ms; else its runner is killed. @default 100 */
   readonly disposeGraceMs?: number;
-  /** A runner must answer a ping within this time, ms; else it is killed. @default 500 */
+  /** A runner must answer a ping within this time, ms; else it is killed. @default 1500 */
   readonly heartbeatMs?: number;
   /** A runner must be ready within this time after its start, ms. @default 10000 */
   readonly readyMs?: number;
@@ -117,7 +117,7 @@ export const SANDBOX_DEFAULTS = {
   loadWallMs: 5_000,
   entryTimeoutFactor: 8,
   disposeGraceMs: 100,
-  heartbeatMs: 500,
+  heartbeatMs: 1_500,
   readyMs: 10_000,
   probationMs: 60_000,
   orgBreaker: { threshold: 3, windowMs: 60_000, pauseMs: 30_000, maxPauseMs: 600_000 },

@@ -93,6 +93,8 @@ export interface Lane {
   own: Group | null;
   /** Until when the org is served from a runner of its own, monotonic ms. */
   soloUntil: number;
+  /** How strongly it is suspected of killing runners; see `losses.ts`. */
+  suspicion: number;
   /** When it was last among the suspects of a lost runner. */
   suspectedAt: number;
   /** No further isolates before this time, monotonic ms. */

@@ -44,6 +44,12 @@ export const toBase64 = grab(Uint8Array.prototype, 'toBase64');
 export const slice = grab(String.prototype, 'slice');
 export const charCodeAt = grab(String.prototype, 'charCodeAt');
 
+/**
+ * Detach a buffer and hand out its bytes; `ArrayBuffer.prototype.transfer` is gone for guests.
+ * @public The build patches it into a kept package.
+ */
+export const transfer = grab(ArrayBuffer.prototype, 'transfer');
+
 /** Name of the typed array class, or undefined for anything else; runs no guest code. */
 export const typedArrayName = grabGetter(
   Object.getPrototypeOf(Uint8Array.prototype) as object,

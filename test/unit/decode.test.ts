@@ -82,9 +82,13 @@ test('what real cells do differently from the documentation is understood', () =
   });
   expect(call({ security: { org: SYSTEM_ORG } }).identity.provider).toBe(true);
   expect(
-    call({}, { headers: { MessageType: 'ProcessHttpResponse', ReplyToExchange: 'x' } }),
+    call(
+      { http: { statusCode: 201 } },
+      { headers: { MessageType: 'ProcessHttpResponse', ReplyToExchange: 'x' } },
+    ),
   ).toMatchObject({
     kind: 'response',
+    statusCode: 201,
     address: { exchange: 'x' },
   });
 });
@@ -117,6 +121,12 @@ test.each([
   ['body that is not base64', { http: { body: '***' } }, {}, 'BODY_NOT_BASE64'],
   ['body of a wrong length', { http: { body: 'abcde' } }, {}, 'BODY_NOT_BASE64'],
   ['body of a wrong type', { http: { body: 5 } }, {}, 'BODY_NOT_BASE64'],
+  [
+    'a response without a status',
+    {},
+    { headers: { messageType: 'ProcessHttpResponse', replyToExchange: 'x' } },
+    'MESSAGE_INVALID',
+  ],
   ['no method', { http: { method: '' } }, {}, 'MESSAGE_INVALID'],
   ['a method with a newline', { http: { method: 'GET\r\n' } }, {}, 'MESSAGE_INVALID'],
   ['no path', { http: { requestUri: '' } }, {}, 'MESSAGE_INVALID'],
