@@ -83,17 +83,26 @@ function fixOf(what: TopologyEntry['what'], name: string): string {
 
 /** The exact patterns that vcx's own user needs, and no more. */
 function permissions({ amqp }: Config, manifests: readonly Manifest[]): Finding {
-  const own = manifests.flatMap(({ vcloud }) => [vcloud.exchange, queueOf(vcloud)]);
   const replies = amqp.replyExchanges.length > 0 ? amqp.replyExchanges : ['vcd.replyExchange'];
-  const pattern = (names: readonly string[]) =>
-    `^(${[...new Set(names)].map((name) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)).join('|')})$`;
-  const configure = pattern([...own, amqp.deadLetter]);
-  const write = pattern([...own, amqp.deadLetter, ...replies]);
-  const read = pattern([...own, amqp.deadLetter]);
+  const pattern = (first: string, names: readonly string[]) =>
+    `^(${[first, ...new Set(names.map(escapeRegExp))].join('|')})$`;
+  // Its own names begin with `vcx.`, canary queues with a random end among them.
+  const ours = String.raw`vcx\..*`;
+  const exchanges = manifests.map(({ vcloud }) => vcloud.exchange);
+  const others = [...manifests.map(({ vcloud }) => queueOf(vcloud)), amqp.deadLetter].filter(
+    (name) => !name.startsWith('vcx.'),
+  );
+  const configure = pattern(ours, [...others, ...exchanges]);
+  const write = pattern(ours, [...others, ...exchanges, ...replies]);
+  const read = pattern(ours, [...others, ...exchanges]);
   return ok(
     'broker.permissions',
     `vcx needs configure '${configure}' write '${write}' read '${read}'`,
   );
+}
+
+function escapeRegExp(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
 
 function hostOf(url: string): string {
