@@ -9,6 +9,7 @@ import { type ChannelModel, type SocketOptions, connect, credentials as sasl } f
 
 import { HostError } from '../kernel/errors.ts';
 import { type Address, isOpenToAll } from './address.ts';
+import { coalesceWrites } from './coalesce.ts';
 import type { Settings, TlsOptions } from './options.ts';
 
 /** A broker that accepts and then says nothing is left after this time. */
@@ -57,6 +58,8 @@ export async function dial({ address, settings, name, signal }: DialSpec): Promi
     const model = await connect(target, options);
     // Without this a fault that comes before the caller listens would end the process.
     model.on('error', () => undefined);
+    const socket = socketOf(model);
+    if (socket) coalesceWrites(socket);
     return model;
   } finally {
     signal.removeEventListener('abort', abort);
