@@ -43,6 +43,8 @@ const vcloud = z.strictObject({
   passwordFile: z.string().optional(),
   apiToken: z.string().optional(),
   apiTokenFile: z.string().optional(),
+  /** Refresh token of a service account; rewritten at every sign-in, since vCloud changes it. */
+  serviceAccountFile: z.string().optional(),
   /** `auto`: services and rights are registered at start; `off`: they must be there. */
   registration: z.enum(['auto', 'off']).default('auto'),
   /** The cell's `extensibility.timeout`. */

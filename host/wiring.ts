@@ -89,13 +89,15 @@ function credentials(vcloud: Config['vcloud']): VcloudCredentials {
     vcloud.apiToken ??
     (vcloud.apiTokenFile && readSecret('vcloud.apiTokenFile', vcloud.apiTokenFile));
   if (token) return { kind: 'apiToken', token, org };
+  if (vcloud.serviceAccountFile)
+    return { kind: 'serviceAccount', tokenFile: vcloud.serviceAccountFile, org };
   const password =
     vcloud.password ??
     (vcloud.passwordFile && readSecret('vcloud.passwordFile', vcloud.passwordFile));
   if (user && password) return { kind: 'password', user, password, org };
   throw new HostError(
     'CONFIG_INVALID',
-    'vcloud: a way to sign in is missing; set user and passwordFile (or VCX_VCLOUD_PASSWORD), or apiTokenFile',
+    'vcloud: a way to sign in is missing; set user and passwordFile (or VCX_VCLOUD_PASSWORD), apiTokenFile, or serviceAccountFile',
   );
 }
 

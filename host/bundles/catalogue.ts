@@ -75,7 +75,7 @@ async function loadOne(folder: string, options: CatalogueOptions): Promise<LiveP
   const plugin = await loadFolder(folder, options);
   const match = createRouteTable([{ target: null, routes: plugin.manifest.routes }]);
   const handlers = options.sandbox ? await options.sandbox.probe(plugin.guest) : ALL_HANDLERS;
-  if (!handlers.includes('fetch'))
+  if (plugin.manifest.routes.length > 0 && !handlers.includes('fetch'))
     throw new HostError('BUNDLE_INVALID', 'there are routes, but no `fetch` handler');
   return { ...plugin, match, handlers };
 }

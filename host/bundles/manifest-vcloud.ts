@@ -31,8 +31,6 @@ const apiFilter = z.union(
     z.strictObject({
       /** vCloud's answers of this media type pass through the `response` handler. */
       responseContentType: text(255),
-      /** Answer with an error, and not with what vCloud said, when the handler fails. @default false */
-      failClosed: z.boolean().optional(),
     }),
   ],
   { error: 'needs urlPattern (1 to 1024 characters) or responseContentType, not both' },
