@@ -19,7 +19,7 @@ export function coalesceWrites(socket: Socket): void {
     corked = false;
     socket.uncork();
   }
-  socket.write = ((...args: unknown[]) => {
+  socket.write = (...args: unknown[]) => {
     const now = performance.now();
     if (now >= windowEnds) {
       windowEnds = now + WINDOW_MS;
@@ -32,5 +32,5 @@ export function coalesceWrites(socket: Socket): void {
       setTimeout(release, WINDOW_MS);
     }
     return write(...args);
-  }) as Socket['write'];
+  };
 }

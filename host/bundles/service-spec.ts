@@ -6,13 +6,10 @@ import type { ServiceSpec } from '../vcloud/service-spec.ts';
 import type { Manifest } from './manifest.ts';
 
 export function serviceSpec({ vcloud, description }: Manifest): ServiceSpec {
-  const { localization, apiFilters, ...rest } = vcloud;
+  const { localization, ...rest } = vcloud;
   // The schema never leaves a key without a value behind, though its type can't say so.
   return {
     ...rest,
-    apiFilters: apiFilters.map((filter) =>
-      'urlPattern' in filter ? filter : { responseContentType: filter.responseContentType },
-    ),
     ...(localization ? { localization: { files: propertyFiles(localization) } } : {}),
     ...(description === undefined ? {} : { description }),
     enabled: true,

@@ -42,9 +42,7 @@ test('resource classes, definitions and response filters reach the service as th
     },
   ];
   const apiDefinitions = [{ name: 'a', entryPoint: '{baseUri}x', namespace: 'n' }];
-  const filters = [
-    { responseContentType: 'application/vnd.vmware.vcloud.org+xml', failClosed: true },
-  ];
+  const filters = [{ responseContentType: 'application/vnd.vmware.vcloud.org+xml' }];
   const spec = serviceSpec(
     withVcloud({
       resourceClasses,
