@@ -85,7 +85,7 @@ function enqueue(engine: Engine, call: Call): void {
   const { lane } = call;
   lane.lastUsed = lane.fleet.lastUsed = engine.now();
   const slot = lane.idle.at(-1);
-  if (slot && lane.queue.length === 0 && mayBegin(lane, engine.now()))
+  if (slot && lane.queue.length === 0 && mayStart(engine, lane))
     return startCall(engine, slot, call);
   // Who waits for an isolate that may still be opened is no part of the queue.
   const room = engine.settings.queuePerOrg + concurrencyOf(lane) - (lane.used - lane.opening);
@@ -107,13 +107,19 @@ export function wait(engine: Engine, lane: Lane, call: Call, place: 'first' | 'l
 export function pump(engine: Engine, lane: Lane): void {
   while (lane.queue.length > 0) {
     const slot = lane.idle.at(-1);
-    if (!slot || !mayBegin(lane, engine.now())) break;
+    if (!slot || !mayStart(engine, lane)) break;
     const call = lane.queue.shift();
     if (call && !call.answered) startCall(engine, slot, call);
   }
   if (lane.queue.length === 0) engine.waiting.delete(lane);
   else if (isOnce(lane)) grow(engine, lane, lane.queue.length - lane.opening);
   else if (lane.used === 0) grow(engine, lane, 1);
+}
+
+/** Isolates that come back from work after their reply may be more than the org may have at work. */
+function mayStart(engine: Engine, lane: Lane): boolean {
+  const busy = lane.used - lane.opening;
+  return busy < concurrencyOf(lane) && mayBegin(lane, engine.now());
 }
 
 /** Whether an isolate of the lane serves one call only. */
