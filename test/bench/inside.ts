@@ -14,6 +14,7 @@ import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import type { Transport } from '../../host/message/delivery.ts';
+import { createAuthority } from '../../host/pipeline/authority.ts';
 import { createCorridor } from '../../host/pipeline/corridor.ts';
 import { createLimitsBook } from '../../host/quotas/limits-book.ts';
 import { createMeter } from '../../host/quotas/meter.ts';
@@ -81,7 +82,7 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
     }),
     limits,
     meter: createMeter(),
-    authority: null,
+    authority: createAuthority(null),
     decode: { maxMessageBytes: 16_777_216, systemOrg: 'urn:vcloud:org:system' },
     deadlines: { extensionTimeoutMs: 10_000, marginMs: 300 },
     catalogue: () => catalogue,

@@ -7,6 +7,7 @@ import type { Catalogue } from '../../host/bundles/catalogue.ts';
 import { parseManifest } from '../../host/bundles/manifest.ts';
 import { createRouteTable } from '../../host/bundles/routes.ts';
 import type { OutgoingReply, ReplyOutcome, Transport } from '../../host/message/delivery.ts';
+import { createAuthority } from '../../host/pipeline/authority.ts';
 import { createCorridor } from '../../host/pipeline/corridor.ts';
 import type { FairQueueOptions } from '../../host/pipeline/fair-queue.ts';
 import { defaultLimits, type Limits } from '../../host/quotas/limits.ts';
@@ -111,7 +112,7 @@ export function testCorridor(
     journal: options.journal ?? memoryJournal(),
     limits: createLimitsBook({ ceilings: {}, plugins: {}, orgs: options.orgs ?? {} }),
     meter: createMeter(),
-    authority: null,
+    authority: createAuthority(null),
     ...(options.admission ? { admission: options.admission } : {}),
     decode: { maxMessageBytes: 4_194_304, systemOrg: SYSTEM_ORG },
     deadlines: { extensionTimeoutMs: 10_000, marginMs: 300 },

@@ -168,6 +168,17 @@ test('an outcome of the sandbox keeps its code, and 429 and 503 say when to retr
   expect(sent[0]?.reply).toMatchObject({ statusCode: 503, headers: { 'Retry-After': '1' } });
 });
 
+test('where vCloud can not be asked, a route that wants its word is closed', async () => {
+  const corridor = testCorridor(() => replied(OK), { manifest: { authorizationCheck: 'always' } });
+  corridor.corridor.accept(delivery());
+  await corridor.idle();
+  expect(corridor.invocations).toEqual([]);
+  expect(corridor.sent[0]?.reply.statusCode).toBe(503);
+  expect(
+    await corridor.metrics.total('vcx_refusals_total', { code: 'AUTHORIZATION_UNAVAILABLE' }),
+  ).toBe(1);
+});
+
 test('a reply that is returned or nacked is tried again, and acknowledged only when confirmed', async () => {
   const corridor = testCorridor(() => replied(OK));
   const message = delivery();
