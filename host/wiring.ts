@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 
 import type { BrokerOptions, Credentials } from './broker/options.ts';
-import type { LivePlugin } from './bundles/catalogue.ts';
+import type { LivePlugin } from './bundles/live/catalogue.ts';
 import type { Config } from './config.ts';
 import { HostError } from './kernel/errors.ts';
 import type { Log } from './kernel/log.ts';

@@ -9,12 +9,12 @@ import type {
   Transport,
   TransportStatus,
 } from '../message/delivery.ts';
-import { parseAddresses } from './address.ts';
-import { Canary, type CanaryStatus } from './canary.ts';
+import { parseAddresses } from './connection/address.ts';
+import { Canary, type CanaryStatus } from './canary/canary.ts';
 import { bounded } from './bounded.ts';
-import { DeadLetter, asBuffer } from './dead-letter.ts';
-import { Intake } from './intake.ts';
-import { type Link, openLink } from './link.ts';
+import { DeadLetter, asBuffer } from './publish/dead-letter.ts';
+import { Intake } from './consume/intake.ts';
+import { type Link, openLink } from './connection/link.ts';
 import { limitLog } from './log-limit.ts';
 import {
   type BrokerOptions,
@@ -22,9 +22,9 @@ import {
   type Settings,
   resolveOptions,
 } from './options.ts';
-import { Publisher } from './publisher.ts';
+import { Publisher } from './publish/publisher.ts';
 import { openTally } from './tally.ts';
-import type { Finding } from './topology.ts';
+import type { Finding } from './consume/topology.ts';
 
 export interface ServiceStatus {
   readonly exchange: string;

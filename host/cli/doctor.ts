@@ -2,7 +2,7 @@
  * `vcx doctor`: examines configuration, vCloud, broker and registration, and says how to mend what is wrong.
  * May import: everything.
  */
-import type { Manifest } from '../bundles/manifest.ts';
+import type { Manifest } from '../bundles/manifest/manifest.ts';
 import type { Config } from '../config.ts';
 import { messageOf } from '../kernel/errors.ts';
 import { failed, ok, type Finding } from './doctor/checkup.ts';

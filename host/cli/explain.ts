@@ -2,8 +2,8 @@
  * `vcx explain authz`: every step of the decision about a call, as the host would take it.
  * May import: everything.
  */
-import type { Manifest, ManifestRoute } from '../bundles/manifest.ts';
-import { createRouteTable } from '../bundles/routes.ts';
+import type { Manifest, ManifestRoute } from '../bundles/manifest/manifest.ts';
+import { createRouteTable } from '../bundles/live/routes.ts';
 import { canonicalPath } from '../message/path.ts';
 import { createAuthorizationCheck } from '../pipeline/authorization-check.ts';
 import { wantsCheck } from '../pipeline/authority.ts';

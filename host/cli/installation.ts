@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { openBroker, type Broker } from '../broker/broker.ts';
-import { parseManifest, type Manifest } from '../bundles/manifest.ts';
+import { parseManifest, type Manifest } from '../bundles/manifest/manifest.ts';
 import { isConfigured, readConfig, type Config } from '../config.ts';
 import { HostError, messageOf } from '../kernel/errors.ts';
 import { silentLog } from '../kernel/log.ts';

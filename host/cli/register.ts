@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 
-import type { Manifest } from '../bundles/manifest.ts';
-import { serviceSpec } from '../bundles/service-spec.ts';
+import type { Manifest } from '../bundles/manifest/manifest.ts';
+import { serviceSpec } from '../bundles/registration/service-spec.ts';
 import type { Config } from '../config.ts';
 import { codeOf, HostError, messageOf } from '../kernel/errors.ts';
 import type { VcloudClient } from '../vcloud/client.ts';

@@ -2,7 +2,7 @@
  * Asks vCloud about those calls for which the manifest wants it; what can not be asked is refused.
  * May import: kernel, message, bundles.
  */
-import type { Manifest, ManifestRoute } from '../bundles/manifest.ts';
+import type { Manifest, ManifestRoute } from '../bundles/manifest/manifest.ts';
 import type { AuthorizationCheck, Question, Verdict } from './authorization-check.ts';
 import type { AuthorizationAuthority } from './authorize.ts';
 import { refuse, type Refusal } from './refusal.ts';

@@ -2,7 +2,7 @@
  * A response of vCloud's own that a service asked to see: through the plug-in's `response` handler and back.
  * May import: kernel, message, quotas, sandbox, bindings, bundles.
  */
-import type { Catalogue, LivePlugin } from '../bundles/catalogue.ts';
+import type { Catalogue, LivePlugin } from '../bundles/live/catalogue.ts';
 import type { Call } from '../message/call.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import { isHiddenFromFilter } from '../message/headers.ts';

@@ -2,8 +2,8 @@
  * Stage: which plug-in and which of its routes serves this call.
  * May import: kernel, message, bundles.
  */
-import type { Catalogue, LivePlugin } from '../bundles/catalogue.ts';
-import type { ManifestRoute } from '../bundles/manifest.ts';
+import type { Catalogue, LivePlugin } from '../bundles/live/catalogue.ts';
+import type { ManifestRoute } from '../bundles/manifest/manifest.ts';
 import type { Call } from '../message/call.ts';
 import { refuse, type Refusal } from './refusal.ts';
 

@@ -5,12 +5,12 @@
 import type { GuestSetup } from '../../sdk/guest/abi.ts';
 import { HEADER_BYTES } from '../runner/codec.ts';
 import type { RunnerPlan } from '../runner/frames.ts';
-import { createBreaker } from './breaker.ts';
-import type { CodeCache } from './code-cache.ts';
+import { createBreaker } from './calls/breaker.ts';
+import type { CodeCache } from './process/code-cache.ts';
 import type { SandboxSettings } from './options.ts';
-import type { Pool } from './pool.ts';
-import type { Fleet, Group, Lane, Slot } from './records.ts';
-import type { Runner } from './runner.ts';
+import type { Pool } from './process/pool.ts';
+import type { Fleet, Group, Lane, Slot } from './calls/records.ts';
+import type { Runner } from './process/runner.ts';
 import type { GuestBundle } from './sandbox.ts';
 
 export interface Engine {

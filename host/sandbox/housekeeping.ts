@@ -3,10 +3,10 @@
  * May import: kernel.
  */
 import type { Engine } from './engine.ts';
-import { groupOf } from './placement.ts';
-import type { Fleet, Lane } from './records.ts';
-import type { Runner } from './runner.ts';
-import { disposeSlot } from './slots.ts';
+import { groupOf } from './calls/placement.ts';
+import type { Fleet, Lane } from './calls/records.ts';
+import type { Runner } from './process/runner.ts';
+import { disposeSlot } from './calls/slots.ts';
 
 const EVERY_MS = 1_000;
 const MB = 1_048_576;

@@ -4,12 +4,12 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Engine } from './engine.ts';
-import { answer, failCall, failQueue, failure, grow, pump, releaseCall } from './lanes.ts';
-import { memoryCapOf } from './memory-cap.ts';
-import { isQuick } from './pace.ts';
-import type { Lane, Slot } from './records.ts';
-import type { Runner } from './runner.ts';
-import { disposeSlot } from './slots.ts';
+import { answer, failCall, failQueue, failure, grow, pump, releaseCall } from './calls/lanes.ts';
+import { memoryCapOf } from './process/memory-cap.ts';
+import { isQuick } from './calls/pace.ts';
+import type { Lane, Slot } from './calls/records.ts';
+import type { Runner } from './process/runner.ts';
+import { disposeSlot } from './calls/slots.ts';
 
 export interface Ladder extends Disposable {
   /** Something is in flight: tick until nothing is. */

@@ -2,20 +2,20 @@
  * Opens the sandbox: wires pool, ladder, housekeeping and lanes, and closes them in order.
  * May import: kernel, quotas.
  */
-import { onFrame, onPong } from './arrivals.ts';
-import { createEnclosure } from './barriers.ts';
-import { openCodeCache } from './code-cache.ts';
+import { onFrame, onPong } from './calls/arrivals.ts';
+import { createEnclosure } from './process/barriers.ts';
+import { openCodeCache } from './process/code-cache.ts';
 import type { Engine } from './engine.ts';
 import { evictRunner, startHousekeeping } from './housekeeping.ts';
 import { createLadder } from './ladder.ts';
-import { submit } from './lanes.ts';
-import { onLost } from './losses.ts';
+import { submit } from './calls/lanes.ts';
+import { onLost } from './calls/losses.ts';
 import { resolveOptions, type SandboxOptions, type SandboxSettings } from './options.ts';
-import { openPool } from './pool.ts';
-import { probe } from './probe.ts';
+import { openPool } from './process/pool.ts';
+import { probe } from './process/probe.ts';
 import { drained, retire } from './retire.ts';
 import type { Sandbox, SandboxStatus } from './sandbox.ts';
-import { createSpawner } from './spawn.ts';
+import { createSpawner } from './process/spawn.ts';
 
 /** Open the sandbox; the first spare runner begins to start. Throws nothing about the machine: `status` tells. */
 export function openSandbox(options: SandboxOptions): Sandbox {

@@ -6,7 +6,7 @@ import { totalmem } from 'node:os';
 import { silentLog, type Log } from '../kernel/log.ts';
 import { createMetrics, type Metrics } from '../kernel/metrics.ts';
 import { systemClock, type Clock } from '../kernel/time.ts';
-import type { BreakerOptions } from './breaker.ts';
+import type { BreakerOptions } from './calls/breaker.ts';
 
 /** The trusted script that runs first in every isolate; see `sdk/guest/abi.ts`. */
 export interface Prelude {

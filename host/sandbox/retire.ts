@@ -5,8 +5,8 @@
 import { pause } from '../kernel/time.ts';
 import type { Engine } from './engine.ts';
 import { drainRunner } from './housekeeping.ts';
-import type { Fleet, Lane } from './records.ts';
-import type { Runner } from './runner.ts';
+import type { Fleet, Lane } from './calls/records.ts';
+import type { Runner } from './process/runner.ts';
 
 const DRAIN_POLL_MS = 10;
 

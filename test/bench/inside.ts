@@ -9,7 +9,7 @@ import { buildPrelude } from '#sdk/guest';
 
 import type { Binding } from '../../host/bindings/binding.ts';
 import { createRegistry } from '../../host/bindings/registry.ts';
-import { type Catalogue, loadCatalogue } from '../../host/bundles/catalogue.ts';
+import { type Catalogue, loadCatalogue } from '../../host/bundles/live/catalogue.ts';
 import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
@@ -22,8 +22,8 @@ import { openSandbox } from '../../host/sandbox/open.ts';
 import type { SandboxOptions } from '../../host/sandbox/options.ts';
 import type { Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
 import { createSeal } from '../../host/storage/seal.ts';
-import { openDatabase } from '../../host/storage/sqlite.ts';
-import { openSqliteJournal } from '../../host/storage/sqlite-journal.ts';
+import { openDatabase } from '../../host/storage/sqlite/database.ts';
+import { openSqliteJournal } from '../../host/storage/sqlite/journal.ts';
 import { createMessage, idOf, orgUrn, statusOf } from './messages.ts';
 
 export const PLUGINS = fileURLToPath(new URL('../../plugins', import.meta.url));

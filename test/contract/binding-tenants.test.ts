@@ -9,9 +9,9 @@ import { createConfigs, createConfigSchema } from '../../host/bindings/config/in
 import { createSecretsBinding } from '../../host/bindings/secrets/index.ts';
 import { createLog } from '../../host/kernel/log.ts';
 import { createSeal, loadSeal, sealFromText } from '../../host/storage/seal.ts';
-import { openDatabase } from '../../host/storage/sqlite.ts';
-import { createSqliteChanges } from '../../host/storage/sqlite-changes.ts';
-import { createSqliteTenants } from '../../host/storage/sqlite-tenants.ts';
+import { openDatabase } from '../../host/storage/sqlite/database.ts';
+import { createSqliteChanges } from '../../host/storage/sqlite/changes.ts';
+import { createSqliteTenants } from '../../host/storage/sqlite/tenants.ts';
 import { tenantCases } from './tenant-cases.ts';
 
 let folder: string;

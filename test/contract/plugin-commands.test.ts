@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, test } from 'vitest';
 
-import { readBundle } from '../../host/bundles/archive-bundle.ts';
+import { readBundle } from '../../host/bundles/archive/bundle.ts';
 import { openWorkshop } from '../support/plugin-command.ts';
 
 const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));

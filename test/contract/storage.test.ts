@@ -7,9 +7,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { openMemoryKv } from '../../host/storage/memory-kv.ts';
 import { createSeal, loadSeal } from '../../host/storage/seal.ts';
-import { openDatabase } from '../../host/storage/sqlite.ts';
-import { openSqliteJournal } from '../../host/storage/sqlite-journal.ts';
-import { openSqliteKv } from '../../host/storage/sqlite-kv.ts';
+import { openDatabase } from '../../host/storage/sqlite/database.ts';
+import { openSqliteJournal } from '../../host/storage/sqlite/journal.ts';
+import { openSqliteKv } from '../../host/storage/sqlite/kv.ts';
 import { waitFor } from '../support/wait.ts';
 import { journalCases } from './journal-cases.ts';
 import { kvCases } from './kv-cases.ts';

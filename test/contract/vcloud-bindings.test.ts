@@ -14,8 +14,8 @@ import {
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import { decodeXml } from '../../host/message/xml-documents.ts';
-import { openDatabase } from '../../host/storage/sqlite.ts';
-import { createSqliteOpenTasks } from '../../host/storage/sqlite-open-tasks.ts';
+import { openDatabase } from '../../host/storage/sqlite/database.ts';
+import { createSqliteOpenTasks } from '../../host/storage/sqlite/open-tasks.ts';
 import { waitFor } from '../support/wait.ts';
 import {
   ACME_ID,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { openBroker } from '../../host/broker/broker.ts';
-import { credentialsFromFile } from '../../host/broker/credentials.ts';
+import { credentialsFromFile } from '../../host/broker/connection/credentials.ts';
 import { type RabbitNode, openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
 import { REPLY_EXCHANGE, REPLY_KEY, openPeer } from '../support/amqp-peer.ts';
 import { eventually, openEcho } from '../support/broker-echo.ts';

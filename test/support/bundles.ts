@@ -1,7 +1,7 @@
 /** Small bundles, owners and trust stores for tests. */
-import { writeArchive } from '../../host/bundles/archive.ts';
-import { createSigningKey, type SigningKey } from '../../host/bundles/signature-keys.ts';
-import { createTrust, type Trust, type TrustFile } from '../../host/bundles/trust.ts';
+import { writeArchive } from '../../host/bundles/archive/zip.ts';
+import { createSigningKey, type SigningKey } from '../../host/bundles/trust/keys.ts';
+import { createTrust, type Trust, type TrustFile } from '../../host/bundles/trust/trust.ts';
 
 export const ORG_A = 'urn:vcloud:org:00000000-0000-4000-8000-00000000000a';
 

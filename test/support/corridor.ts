@@ -3,9 +3,9 @@ import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import { createLog } from '../../host/kernel/log.ts';
 import { createRegistry } from '../../host/bindings/registry.ts';
-import type { Catalogue } from '../../host/bundles/catalogue.ts';
-import { parseManifest } from '../../host/bundles/manifest.ts';
-import { createRouteTable } from '../../host/bundles/routes.ts';
+import type { Catalogue } from '../../host/bundles/live/catalogue.ts';
+import { parseManifest } from '../../host/bundles/manifest/manifest.ts';
+import { createRouteTable } from '../../host/bundles/live/routes.ts';
 import type { OutgoingReply, ReplyOutcome, Transport } from '../../host/message/delivery.ts';
 import { createAuthority } from '../../host/pipeline/authority.ts';
 import { createCorridor } from '../../host/pipeline/corridor.ts';
@@ -16,8 +16,8 @@ import { createMeter } from '../../host/quotas/meter.ts';
 import type { HandlerName, Invocation, Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
 import type { Journal } from '../../host/storage/journal.ts';
 import { createSeal } from '../../host/storage/seal.ts';
-import { openDatabase } from '../../host/storage/sqlite.ts';
-import { openSqliteJournal } from '../../host/storage/sqlite-journal.ts';
+import { openDatabase } from '../../host/storage/sqlite/database.ts';
+import { openSqliteJournal } from '../../host/storage/sqlite/journal.ts';
 import { SYSTEM_ORG } from './messages.ts';
 
 interface Reply {

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 
-import { manifestSchema } from '../../host/bundles/manifest.ts';
+import { manifestSchema } from '../../host/bundles/manifest/manifest.ts';
 import { LIMITS } from '../../host/quotas/limits.ts';
 
 export const SCHEMA_FILE = new URL('../../sdk/plugin.schema.json', import.meta.url);

@@ -3,8 +3,8 @@ import { EventEmitter } from 'node:events';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { expect, test } from 'vitest';
 
-import { AmqpDelivery } from '../../host/broker/amqp-delivery.ts';
-import { guardFrames } from '../../host/broker/frame-guard.ts';
+import { AmqpDelivery } from '../../host/broker/consume/amqp-delivery.ts';
+import { guardFrames } from '../../host/broker/connection/frame-guard.ts';
 
 function delivery(throws = false) {
   const calls: string[] = [];

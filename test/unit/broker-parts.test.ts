@@ -4,18 +4,18 @@ import { join } from 'node:path';
 
 import { expect, test, vi } from 'vitest';
 
-import { isOpenToAll, parseAddresses } from '../../host/broker/address.ts';
+import { isOpenToAll, parseAddresses } from '../../host/broker/connection/address.ts';
 import { openBroker } from '../../host/broker/broker.ts';
-import { credentialsFromFile } from '../../host/broker/credentials.ts';
+import { credentialsFromFile } from '../../host/broker/connection/credentials.ts';
 import { faultOf, scrub } from '../../host/broker/faults.ts';
-import { lostQueue } from '../../host/broker/liveness.ts';
+import { lostQueue } from '../../host/broker/consume/liveness.ts';
 import { limitLog } from '../../host/broker/log-limit.ts';
 import { createLoop } from '../../host/broker/loop.ts';
 import { queueOf, resolveOptions } from '../../host/broker/options.ts';
-import { type Outgoing, createOutbox } from '../../host/broker/outbox.ts';
-import { ServiceSet } from '../../host/broker/service-set.ts';
+import { type Outgoing, createOutbox } from '../../host/broker/publish/outbox.ts';
+import { ServiceSet } from '../../host/broker/consume/service-set.ts';
 import { openTally } from '../../host/broker/tally.ts';
-import { inequivalent } from '../../host/broker/topology.ts';
+import { inequivalent } from '../../host/broker/consume/topology.ts';
 import { HostError } from '../../host/kernel/errors.ts';
 import { createLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { readArchive, writeArchive } from '../../host/bundles/archive.ts';
-import { readBundle } from '../../host/bundles/archive-bundle.ts';
+import { readArchive, writeArchive } from '../../host/bundles/archive/zip.ts';
+import { readBundle } from '../../host/bundles/archive/bundle.ts';
 import { bundleOf, filesOf, manifestOf, SCRIPT } from '../support/bundles.ts';
 import { rawZip, type RawEntry } from '../support/zip.ts';
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 
-import { readArchive, writeArchive } from '../../host/bundles/archive.ts';
-import { readBundle } from '../../host/bundles/archive-bundle.ts';
-import { signBundle } from '../../host/bundles/signature.ts';
-import { createSigningKey, readSigningKey } from '../../host/bundles/signature-keys.ts';
-import { createTrust, parseTrustFile, type Trust } from '../../host/bundles/trust.ts';
-import { verifyBundle, type Verdict } from '../../host/bundles/trust-verify.ts';
+import { readArchive, writeArchive } from '../../host/bundles/archive/zip.ts';
+import { readBundle } from '../../host/bundles/archive/bundle.ts';
+import { signBundle } from '../../host/bundles/trust/signature.ts';
+import { createSigningKey, readSigningKey } from '../../host/bundles/trust/keys.ts';
+import { createTrust, parseTrustFile, type Trust } from '../../host/bundles/trust/trust.ts';
+import { verifyBundle, type Verdict } from '../../host/bundles/trust/verify.ts';
 import {
   bundleOf,
   manifestOf,

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import type { Outcome } from '../../host/sandbox/sandbox.ts';
-import { openDatabase } from '../../host/storage/sqlite.ts';
+import { openDatabase } from '../../host/storage/sqlite/database.ts';
 import { memoryJournal, replied, testCorridor } from '../support/corridor.ts';
 import { ACME, delivery } from '../support/messages.ts';
 

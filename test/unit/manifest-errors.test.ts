@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { parseManifest } from '../../host/bundles/manifest.ts';
-import { nearestName } from '../../host/bundles/manifest-errors.ts';
+import { parseManifest } from '../../host/bundles/manifest/manifest.ts';
+import { nearestName } from '../../host/bundles/manifest/errors.ts';
 import { manifestOf } from '../support/bundles.ts';
 import { pluginSchema, SCHEMA_FILE } from '../support/schema.ts';
 

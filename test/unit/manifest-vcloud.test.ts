@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { parseManifest } from '../../host/bundles/manifest.ts';
-import { serviceSpec } from '../../host/bundles/service-spec.ts';
+import { parseManifest } from '../../host/bundles/manifest/manifest.ts';
+import { serviceSpec } from '../../host/bundles/registration/service-spec.ts';
 
 const read = (name: string) =>
   JSON.parse(

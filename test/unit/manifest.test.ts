@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { parseManifest } from '../../host/bundles/manifest.ts';
+import { parseManifest } from '../../host/bundles/manifest/manifest.ts';
 
 const hello = JSON.parse(
   readFileSync(new URL('../../plugins/hello/plugin.json', import.meta.url), 'utf8'),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { compilePattern, createRouteTable } from '../../host/bundles/routes.ts';
-import type { ManifestRoute } from '../../host/bundles/manifest.ts';
+import { compilePattern, createRouteTable } from '../../host/bundles/live/routes.ts';
+import type { ManifestRoute } from '../../host/bundles/manifest/manifest.ts';
 
 const route = (method: ManifestRoute['method'], path: string): ManifestRoute => ({
   method,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createBreaker } from '../../host/sandbox/breaker.ts';
+import { createBreaker } from '../../host/sandbox/calls/breaker.ts';
 
 const options = { threshold: 3, windowMs: 1_000, pauseMs: 100, maxPauseMs: 300 };
 

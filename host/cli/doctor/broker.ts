@@ -4,7 +4,7 @@
  */
 import type { Broker, TopologyEntry } from '../../broker/broker.ts';
 import { queueOf } from '../../broker/options.ts';
-import type { Manifest } from '../../bundles/manifest.ts';
+import type { Manifest } from '../../bundles/manifest/manifest.ts';
 import type { Config } from '../../config.ts';
 import { messageOf } from '../../kernel/errors.ts';
 import { openTopology } from '../installation.ts';

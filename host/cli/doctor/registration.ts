@@ -3,8 +3,8 @@
  * May import: everything.
  */
 import type { TopologyEntry } from '../../broker/broker.ts';
-import type { Manifest } from '../../bundles/manifest.ts';
-import { serviceSpec } from '../../bundles/service-spec.ts';
+import type { Manifest } from '../../bundles/manifest/manifest.ts';
+import { serviceSpec } from '../../bundles/registration/service-spec.ts';
 import type { Config } from '../../config.ts';
 import { messageOf } from '../../kernel/errors.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';

@@ -4,12 +4,12 @@
  */
 import { join, resolve } from 'node:path';
 
-import { readBundle, type Bundle } from '../../bundles/archive-bundle.ts';
-import { packBundle } from '../../bundles/pack.ts';
-import { readEnvelope, signBundle } from '../../bundles/signature.ts';
-import { readSigningKey } from '../../bundles/signature-keys.ts';
-import { readTrust } from '../../bundles/trust.ts';
-import { verifyBundle } from '../../bundles/trust-verify.ts';
+import { readBundle, type Bundle } from '../../bundles/archive/bundle.ts';
+import { packBundle } from '../../bundles/archive/pack.ts';
+import { readEnvelope, signBundle } from '../../bundles/trust/signature.ts';
+import { readSigningKey } from '../../bundles/trust/keys.ts';
+import { readTrust } from '../../bundles/trust/trust.ts';
+import { verifyBundle } from '../../bundles/trust/verify.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { readBundleFile, readText, writeWhole } from './files.ts';
 import type { Answer, Progress } from './run.ts';

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 
-import { ARCHIVE_DEFAULTS } from '../../bundles/archive.ts';
+import { ARCHIVE_DEFAULTS } from '../../bundles/archive/zip.ts';
 import { HostError, messageOf } from '../../kernel/errors.ts';
 
 /** The bytes of a bundle; throws CONFIG_INVALID when there is no such file, BUNDLE_TOO_LARGE before reading it. */

@@ -4,8 +4,8 @@
  */
 import type { GuestRequest } from '../../../sdk/guest/abi.ts';
 import type { HarnessAnswer, HarnessCall, HostResult } from '../../../sdk/testing/protocol.ts';
-import type { LoadedPlugin } from '../../bundles/folder.ts';
-import { createRouteTable, type RouteMatch } from '../../bundles/routes.ts';
+import type { LoadedPlugin } from '../../bundles/live/folder.ts';
+import { createRouteTable, type RouteMatch } from '../../bundles/live/routes.ts';
 import { CODES } from '../../kernel/errors.ts';
 import { guestRequestHeaders } from '../../message/headers.ts';
 import { canonicalPath } from '../../message/path.ts';

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { loadFolder, type LoadedPlugin } from '../../bundles/folder.ts';
+import { loadFolder, type LoadedPlugin } from '../../bundles/live/folder.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { createLimitsBook } from '../../quotas/limits-book.ts';
 

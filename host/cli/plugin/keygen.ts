@@ -4,8 +4,8 @@
  */
 import { writeFile } from 'node:fs/promises';
 
-import { createSigningKey } from '../../bundles/signature-keys.ts';
-import { createTrust, parseTrustFile, type TrustFile } from '../../bundles/trust.ts';
+import { createSigningKey } from '../../bundles/trust/keys.ts';
+import { createTrust, parseTrustFile, type TrustFile } from '../../bundles/trust/trust.ts';
 import { HostError, messageOf } from '../../kernel/errors.ts';
 import { readText, writeWhole } from './files.ts';
 import type { Answer } from './run.ts';

@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 
-import { parseManifest } from '../../bundles/manifest.ts';
+import { parseManifest } from '../../bundles/manifest/manifest.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { buildSdk, commandName, SDK_FOLDER, sdkVersion } from './sdk.ts';
 import type { Answer, Progress } from './run.ts';

@@ -1,0 +1,131 @@
+/**
+ * The routing table: method and path patterns of all plug-ins, most specific first.
+ * May import: kernel.
+ */
+import { HostError } from '../../kernel/errors.ts';
+import type { ManifestRoute } from '../manifest/manifest.ts';
+
+export interface Route<Target> {
+  readonly target: Target;
+  readonly route: ManifestRoute;
+  readonly pattern: Pattern;
+}
+
+export type RouteMatch<Target> =
+  | {
+      readonly kind: 'found';
+      readonly route: Route<Target>;
+      readonly params: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'wrongMethod'; readonly allowed: readonly string[] }
+  | { readonly kind: 'none' };
+
+interface Segment {
+  /** Literal text around at most one parameter. */
+  readonly before: string;
+  readonly param: string | null;
+  readonly after: string;
+}
+
+export interface Pattern {
+  readonly segments: readonly Segment[];
+  /** A last `*`: takes any further segments, at least one. */
+  readonly rest: boolean;
+  /** The pattern with nameless parameters: equal shapes would tie. */
+  readonly shape: string;
+}
+
+/** Compile a path pattern; throws BUNDLE_INVALID when it makes no sense. */
+export function compilePattern(path: string): Pattern {
+  const parts = path.split('/').slice(1);
+  const rest = parts.at(-1) === '*';
+  const names = new Set<string>();
+  const segments = (rest ? parts.slice(0, -1) : parts).map((part) => {
+    const match = /^([^{}*]*)(?:\{([A-Za-z][A-Za-z0-9]*)\}([^{}*]*))?$/.exec(part);
+    if (!match || (part === '' && parts.length > 1))
+      throw new HostError('BUNDLE_INVALID', `route ${path}: can not read the segment "${part}"`);
+    const [, before = '', param, after = ''] = match;
+    if (param && names.has(param))
+      throw new HostError('BUNDLE_INVALID', `route ${path}: {${param}} stands twice`);
+    if (param) names.add(param);
+    return { before, param: param ?? null, after };
+  });
+  const shape = segments.map((s) => (s.param ? `${s.before}{}${s.after}` : s.before)).join('/');
+  return { segments, rest, shape: rest ? `${shape}/*` : shape };
+}
+
+/** A table that never changes: build a new one when plug-ins do. Throws BUNDLE_INVALID on a tie. */
+export function createRouteTable<Target>(
+  entries: readonly { target: Target; routes: readonly ManifestRoute[] }[],
+): (method: string, path: string) => RouteMatch<Target> {
+  const routes = entries
+    .flatMap(({ target, routes }) =>
+      routes.map((route) => ({ target, route, pattern: compilePattern(route.path) })),
+    )
+    .sort(
+      (a, b) =>
+        moreSpecific(a.pattern, b.pattern) ||
+        Number(a.route.method === '*') - Number(b.route.method === '*'),
+    );
+  refuseTies(routes);
+
+  return (method, path) => {
+    const segments = path.split('/').slice(1);
+    const allowed = new Set<string>();
+    for (const route of routes) {
+      const params = match(route.pattern, segments);
+      if (!params) continue;
+      const wanted = route.route.method;
+      if (wanted === '*' || wanted === method || (wanted === 'GET' && method === 'HEAD'))
+        return { kind: 'found', route, params };
+      allowed.add(wanted);
+    }
+    return allowed.size > 0 ? { kind: 'wrongMethod', allowed: [...allowed] } : { kind: 'none' };
+  };
+}
+
+function match(pattern: Pattern, segments: readonly string[]): Record<string, string> | null {
+  const { length } = pattern.segments;
+  if (pattern.rest ? segments.length <= length : segments.length !== length) return null;
+  const params: Record<string, string> = {};
+  for (const [index, { before, param, after }] of pattern.segments.entries()) {
+    const text = segments[index] ?? '';
+    if (param === null) {
+      if (text !== before) return null;
+      continue;
+    }
+    if (text.length <= before.length + after.length) return null;
+    if (!text.startsWith(before) || !text.endsWith(after)) return null;
+    params[param] = text.slice(before.length, text.length - after.length);
+  }
+  if (pattern.rest) params['rest'] = segments.slice(length).join('/');
+  return params;
+}
+
+/** Literal before mixed before parameter, segment by segment; the longer literal first. */
+function moreSpecific(a: Pattern, b: Pattern): number {
+  for (let i = 0; i < Math.max(a.segments.length, b.segments.length); i += 1) {
+    const left = a.segments[i];
+    const right = b.segments[i];
+    if (!left || !right) break;
+    const byKind = Number(left.param !== null) - Number(right.param !== null);
+    if (byKind !== 0) return byKind;
+    const byText =
+      right.before.length + right.after.length - (left.before.length + left.after.length);
+    if (left.param !== null && byText !== 0) return byText;
+  }
+  return Number(a.rest) - Number(b.rest) || b.segments.length - a.segments.length;
+}
+
+function refuseTies<Target>(routes: readonly Route<Target>[]): void {
+  const seen = new Map<string, Route<Target>>();
+  for (const entry of routes) {
+    const key = `${entry.route.method} ${entry.pattern.shape}`;
+    if (seen.has(key))
+      throw new HostError(
+        'BUNDLE_INVALID',
+        `two routes match the same calls: ${entry.route.method} ${entry.route.path} and ${seen.get(key)?.route.path}`,
+      );
+    seen.set(key, entry);
+  }
+}

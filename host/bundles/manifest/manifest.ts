@@ -1,0 +1,109 @@
+/**
+ * The manifest of a plug-in: one schema, from which the types and the validation come.
+ * May import: kernel, quotas.
+ */
+import { z } from 'zod';
+
+import { HostError } from '../../kernel/errors.ts';
+import { LIMITS, type LimitName } from '../../quotas/limits.ts';
+import { explainIssues } from './errors.ts';
+import { authorizationCheckSchema, vcloudSchema } from './vcloud.ts';
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63');
+const version = z.string().regex(/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/, 'a version such as 1.2.0');
+
+const route = z.strictObject({
+  method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', '*']),
+  /** Segments with `{name}` for a parameter, also inside a segment; a last `*` takes the rest. */
+  path: z.string().regex(/^\/[^?#]*$/, 'a path that begins with a slash'),
+  /** Names of the plug-in's own rights that the caller must hold, all of them. */
+  rights: z.array(z.string()).default([]),
+  /** Whether the handler may be run a second time after a crash. GET and HEAD always may. */
+  idempotent: z.boolean().optional(),
+  /** Asks vCloud's `authorizationcheck` too. @default that of the plug-in */
+  authorizationCheck: authorizationCheckSchema.optional(),
+});
+
+/** `GET /api/admin/vdc/{id}`: `{org}` is the calling org, `{id}` must belong to it, `{any}` may be anybody's. */
+const vcloudPath = z
+  .string()
+  .max(512)
+  .regex(
+    /^(?:GET|POST|PUT|DELETE) \/(?:api|cloudapi)(?:\/(?:[A-Za-z0-9._:-]+|[A-Za-z0-9._:-]*\{(?:org|id|any)\}))+$/,
+    'a method and a path such as "GET /api/admin/vdc/{id}"; parameters are {org}, {id} and {any}',
+  );
+
+/** What range is allowed the operator decides: `quotas/limits-book.ts` checks it at install. */
+const limits = z.strictObject(
+  Object.fromEntries(
+    (Object.keys(LIMITS) as LimitName[]).map((key) => [
+      key,
+      z.number(`a whole number of ${LIMITS[key].unit}`).optional(),
+    ]),
+  ) as Record<LimitName, z.ZodOptional<z.ZodNumber>>,
+);
+
+export const manifestSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    name,
+    version,
+    description: z.string().max(500).optional(),
+    /** Entry module, below the plug-in's folder. */
+    main: z
+      .string()
+      .regex(/^[A-Za-z0-9._/-]+$/)
+      .default('main.ts'),
+    vcloud: vcloudSchema,
+    routes: z.array(route).default([]),
+    /** For the routes that do not say. `authorizationcheck` answers by resource classes and ACL rules. */
+    authorizationCheck: authorizationCheckSchema.default('never'),
+    /** What `env.vcloud` wants beyond the objects of the calling org; each needs the operator's approval. */
+    vcloudPaths: z.array(vcloudPath).max(100).default([]),
+    bindings: z.array(z.string()).default([]),
+    limits: limits.default({}),
+    /** What happens to vCloud's own responses when the `response` handler fails. */
+    responseFilter: z
+      .strictObject({ failClosed: z.boolean().default(false) })
+      .default({ failClosed: false }),
+    isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
+  })
+  .superRefine((manifest, context) => {
+    if (manifest.routes.length === 0 && manifest.vcloud.apiFilters.some((f) => 'urlPattern' in f))
+      context.addIssue({
+        code: 'custom',
+        path: ['routes'],
+        message: 'a filter on paths needs one route at least',
+      });
+    const known = new Set(manifest.vcloud.rights.map((entry) => entry.name));
+    for (const [index, entry] of manifest.routes.entries())
+      for (const wanted of entry.rights)
+        if (!known.has(wanted))
+          context.addIssue({
+            code: 'custom',
+            path: ['routes', index, 'rights'],
+            message: `${JSON.stringify(wanted)} is not among vcloud.rights (${[...known].join(', ') || 'none'})`,
+          });
+    if (known.size !== manifest.vcloud.rights.length)
+      context.addIssue({
+        code: 'custom',
+        path: ['vcloud', 'rights'],
+        message: 'a right is named twice',
+      });
+  });
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type ManifestRoute = Manifest['routes'][number];
+
+/** Validate a parsed plugin.json; throws BUNDLE_INVALID that names path, value and expectation. */
+export function parseManifest(value: unknown): Manifest {
+  const result = manifestSchema.safeParse(value);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  throw new HostError(
+    'BUNDLE_INVALID',
+    `plugin.json: ${explainIssues(issues, value, manifestSchema)}`,
+  );
+}

@@ -1,0 +1,200 @@
+/**
+ * Frames from runners. They are hostile: each must fit the host's own record of the isolate, or the runner is killed.
+ * May import: kernel, runner's frame protocol.
+ */
+import type { Code } from '../../kernel/errors.ts';
+import type { DecodedFrame } from '../../runner/codec.ts';
+import type { OverCause } from '../../runner/frames.ts';
+import type { Engine } from '../engine.ts';
+import { onHostCall, onLogLine } from './host-calls.ts';
+import {
+  answer,
+  becomeIdle,
+  failQueue,
+  failure,
+  mayRetry,
+  pump,
+  releaseCall,
+  retry,
+  usageOf,
+  wait,
+} from './lanes.ts';
+import { noteBroken, noteCall } from './pace.ts';
+import type { Call, Slot } from './records.ts';
+import type { Runner } from '../process/runner.ts';
+import { markDying, moveSlot, removeSlot } from './slots.ts';
+
+/** Act on a frame; whatever does not fit ends the runner. */
+export function onFrame(engine: Engine, runner: Runner, frame: DecodedFrame): void {
+  const slot = runner.slots.get(frame.slot);
+  if (slot && accept(engine, slot, frame)) return;
+  const reason = `${frame.type} for isolate ${frame.slot} in state ${slot?.state ?? 'unknown'}`;
+  runner.kill({ kind: 'protocol', reason, culprit: null });
+}
+
+function accept(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  switch (frame.type) {
+    case 'opened':
+      return slot.state === 'dying' || onOpened(engine, slot, frame);
+    case 'refused':
+      return slot.state === 'dying' || onRefused(engine, slot, frame.body);
+    case 'gone':
+      return onGone(engine, slot);
+    case 'over':
+      return slot.state === 'dying' || onOver(engine, slot, frame);
+    case 'catastrophe': {
+      const reason = `V8 gave up: ${frame.body}`;
+      slot.runner.kill({ kind: 'catastrophe', reason, culprit: slot });
+      return true;
+    }
+    default:
+      return onCallFrame(engine, slot, frame);
+  }
+}
+
+/** Frames that speak of a call: it must be the one that the host put into this isolate. */
+function onCallFrame(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  // The host has given this isolate up; what was under way may still arrive.
+  if (slot.state === 'dying') return true;
+  const { call } = slot;
+  if (!call || call.id !== frame.call) return false;
+  switch (frame.type) {
+    case 'reply':
+      return onReply(engine, slot, call, frame);
+    case 'threw':
+      return onThrew(engine, slot, call, frame);
+    case 'settled':
+      return slot.state === 'background' && onSettled(engine, slot, frame);
+    case 'host':
+      onHostCall(engine, slot, call, frame);
+      return true;
+    case 'log':
+      return onLogLine(call, frame.body);
+    default:
+      return false;
+  }
+}
+
+function onOpened(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  if (slot.state !== 'opening') return false;
+  const { log, metrics } = engine.settings;
+  engine.pool.healthy();
+  metrics.count('sandbox_isolates_opened_total');
+  metrics.observeMs('sandbox_isolate_open_ms', engine.now() - slot.openedAt);
+  if (frame.value !== 0)
+    log.warn('sandbox.codeCache.rejected', { scripts: frame.value, pid: slot.runner.pid });
+  slot.handlers = frame.body;
+  becomeIdle(engine, slot);
+  return true;
+}
+
+function onRefused(engine: Engine, slot: Slot, reason: string): boolean {
+  if (slot.state !== 'opening') return false;
+  markDying(engine, slot);
+  failQueue(engine, slot.lane, 'PLUGIN_UNAVAILABLE', reason);
+  return true;
+}
+
+function onGone(engine: Engine, slot: Slot): boolean {
+  if (slot.state !== 'dying') return false;
+  removeSlot(engine, slot);
+  pump(engine, slot.lane);
+  return true;
+}
+
+function onReply(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): boolean {
+  if (slot.state !== 'busy') return false;
+  slot.runner.calls++;
+  const usage = usageOf(engine, call, frame.value);
+  beginBackground(engine, slot);
+  answer(engine, call, { kind: 'replied', reply: frame.body, usage });
+  return true;
+}
+
+function onThrew(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): boolean {
+  if (slot.state !== 'busy') return false;
+  slot.runner.calls++;
+  const { code, message } = failureOf(frame.body);
+  const usage = usageOf(engine, call, frame.value);
+  beginBackground(engine, slot);
+  answer(engine, call, failure(code, message, usage));
+  return true;
+}
+
+function beginBackground(engine: Engine, slot: Slot): void {
+  const { backgroundWallMs, disposeGraceMs } = engine.settings;
+  moveSlot(engine, slot, 'background');
+  slot.stateEnd = engine.now() + backgroundWallMs + disposeGraceMs;
+}
+
+function onSettled(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  noteCall(slot.lane, frame.value, engine.now());
+  const heapKb = frame.body === '' ? null : Number(frame.body) || 0;
+  slot.call?.invocation?.settled?.(heapKb);
+  releaseCall(slot);
+  slot.served++;
+  if (heapKb !== null) slot.heapKb = heapKb;
+  becomeIdle(engine, slot);
+  return true;
+}
+
+/** The runner ended an isolate that broke a limit. */
+function onOver(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
+  if (!Object.hasOwn(OVER, frame.body)) return false;
+  const cause = frame.body as OverCause;
+  const known = OVER[cause];
+  const { call, lane, state } = slot;
+  engine.settings.metrics.count('sandbox_disposals_total', { cause });
+  markDying(engine, slot);
+  noteBroken(lane, engine.now());
+  if (state === 'opening') failQueue(engine, lane, known.code, `while loading: ${known.message}`);
+  else if (call) endCall(engine, slot, call, frame);
+  releaseCall(slot);
+  pump(engine, lane);
+  return true;
+}
+
+function endCall(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): void {
+  // The isolate ended before the call reached it: nobody has seen the call.
+  if (frame.call !== call.id && !call.answered) return wait(engine, slot.lane, call, 'first');
+  const cause = frame.body as OverCause;
+  // V8 is told too little about strings from outside and ends honest isolates: a worn one deserves a second try.
+  if (cause === 'memory' && slot.served > 0 && mayRetry(engine, call))
+    return retry(engine, call, slot.lane);
+  const { code, message } = OVER[cause];
+  answer(engine, call, failure(code, message, usageOf(engine, call, frame.value)));
+}
+
+const OVER: Readonly<Record<OverCause, { readonly code: Code; readonly message: string }>> = {
+  cpu: { code: 'CPU_EXCEEDED', message: 'it used more CPU than it may' },
+  entry: { code: 'CPU_EXCEEDED', message: 'it held its thread longer than it may' },
+  wall: { code: 'WALL_EXCEEDED', message: 'it took longer than it may' },
+  memory: { code: 'MEMORY_EXCEEDED', message: 'the isolate grew beyond its limit' },
+  hostCalls: { code: 'HOST_CALLS_EXCEEDED', message: 'it asked for more than it may' },
+  tooLarge: { code: 'RESPONSE_TOO_LARGE', message: 'the response is larger than it may be' },
+  background: { code: 'WALL_EXCEEDED', message: 'its work after the reply took more than it may' },
+};
+
+function failureOf(text: string): { code: Code; message: string } {
+  try {
+    const { reason, message } = JSON.parse(text) as Record<string, unknown>;
+    const code =
+      reason === 'tooLarge'
+        ? 'RESPONSE_TOO_LARGE'
+        : reason === 'invalid'
+          ? 'RESPONSE_INVALID'
+          : 'PLUGIN_THREW';
+    return { code, message: typeof message === 'string' ? message.slice(0, 500) : '' };
+  } catch {
+    return { code: 'PLUGIN_THREW', message: 'the failure of the guest could not be read' };
+  }
+}
+
+/** A ping was answered: the clock of isolates that the host disposed before it starts now. */
+export function onPong(engine: Engine, runner: Runner, value: number): void {
+  const end = engine.now() + engine.settings.disposeGraceMs;
+  for (const slot of runner.active) {
+    if (slot.state === 'dying' && slot.stateEnd === Infinity && slot.awaitsPing <= value)
+      slot.stateEnd = end;
+  }
+}

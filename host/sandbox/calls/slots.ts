@@ -1,0 +1,113 @@
+/**
+ * The states of an isolate and the counts that hang on them; the only place that changes either.
+ * May import: sandbox records.
+ */
+import type { Engine } from '../engine.ts';
+import type { Lane, Slot, SlotState } from './records.ts';
+import type { Runner } from '../process/runner.ts';
+
+/** A slot for an isolate that is being opened; the lane has counted it in `used` already. */
+export function createSlot(engine: Engine, lane: Lane, runner: Runner): Slot {
+  const now = engine.now();
+  const { loadWallMs, disposeGraceMs } = engine.settings;
+  const slot: Slot = {
+    number: runner.nextSlot(),
+    runner,
+    lane,
+    openedAt: now,
+    state: 'opening',
+    call: null,
+    served: 0,
+    // The runner ends it by itself at `loadWallMs`; the host only if that fails.
+    stateEnd: now + loadWallMs + disposeGraceMs,
+    awaitsPing: 0,
+    idleSince: now,
+    heapKb: 0,
+    handlers: '[]',
+  };
+  runner.slots.set(slot.number, slot);
+  runner.lanes.set(lane, (runner.lanes.get(lane) ?? 0) + 1);
+  runner.lastUsed = now;
+  lane.slots.add(slot);
+  lane.home = runner;
+  activate(engine, slot);
+  return slot;
+}
+
+/** Change the state and all that counts it. */
+export function moveSlot(engine: Engine, slot: Slot, to: SlotState): void {
+  leave(engine, slot);
+  slot.state = to;
+  const { lane, runner } = slot;
+  if (to === 'idle') {
+    slot.idleSince = engine.now();
+    lane.idle.push(slot);
+    engine.idle.add(slot);
+    runner.active.delete(slot);
+    return;
+  }
+  if (to === 'busy') lane.used++;
+  if (to === 'background') lane.background++;
+  activate(engine, slot);
+}
+
+/** End an isolate from the host's side; `gone` answers. Idempotent. */
+export function disposeSlot(engine: Engine, slot: Slot): void {
+  if (slot.state === 'dying') return;
+  moveSlot(engine, slot, 'dying');
+  slot.runner.send({ type: 'dispose', slot: slot.number });
+  // The clock starts when the runner has answered: a busy machine must not look like a wedged isolate.
+  slot.awaitsPing = slot.runner.ping();
+  slot.stateEnd = Infinity;
+}
+
+/** The runner says that it is disposing the isolate. */
+export function markDying(engine: Engine, slot: Slot): void {
+  moveSlot(engine, slot, 'dying');
+  slot.stateEnd = engine.now() + engine.settings.disposeGraceMs;
+}
+
+/** Forget an isolate that is gone, or whose runner is. */
+export function removeSlot(engine: Engine, slot: Slot): void {
+  leave(engine, slot);
+  slot.state = 'dying';
+  const { lane, runner } = slot;
+  runner.slots.delete(slot.number);
+  runner.active.delete(slot);
+  lane.slots.delete(slot);
+  const left = (runner.lanes.get(lane) ?? 1) - 1;
+  if (left > 0) {
+    runner.lanes.set(lane, left);
+    return;
+  }
+  runner.lanes.delete(lane);
+  if (lane.home === runner) lane.home = null;
+}
+
+function activate(engine: Engine, slot: Slot): void {
+  slot.runner.active.add(slot);
+  engine.activeRunners.add(slot.runner);
+  engine.wake();
+}
+
+function leave(engine: Engine, slot: Slot): void {
+  const { lane } = slot;
+  switch (slot.state) {
+    case 'idle':
+      engine.idle.delete(slot);
+      if (lane.idle.at(-1) === slot) lane.idle.pop();
+      else lane.idle.splice(lane.idle.indexOf(slot), 1);
+      return;
+    case 'opening':
+      lane.opening--;
+      lane.used--;
+      return;
+    case 'busy':
+      lane.used--;
+      return;
+    case 'background':
+      lane.background--;
+      return;
+    case 'dying':
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The kv port in SQLite.
+ * May import: kernel.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+
+import { systemClock, type Clock } from '../../kernel/time.ts';
+import type { KvEntry, KvStore } from '../kv-store.ts';
+
+const SWEEP_MS = 60_000;
+
+/** Does not own the database: whoever opened it closes it afterwards. */
+export function openSqliteKv(database: DatabaseSync, clock: Clock = systemClock): KvStore {
+  const sql = statements(database);
+  const timer = setInterval(() => sql.sweep.run(clock.now()), SWEEP_MS).unref();
+
+  return {
+    async get({ plugin, org }, key) {
+      const row = sql.get.get(plugin, org, key, clock.now());
+      return (row as KvEntry | undefined) ?? null;
+    },
+    async put({ plugin, org }, key, { value, expiresAt, ifVersion }) {
+      database.exec('BEGIN IMMEDIATE');
+      try {
+        const row = sql.get.get(plugin, org, key, clock.now()) as KvEntry | undefined;
+        if (ifVersion !== undefined && ifVersion !== (row?.version ?? 0)) return null;
+        const { value: version } = sql.nextVersion.get() as { value: number };
+        sql.put.run(plugin, org, key, value, version, expiresAt);
+        return version;
+      } finally {
+        database.exec('COMMIT');
+      }
+    },
+    async delete({ plugin, org }, key) {
+      return sql.delete.run(plugin, org, key, clock.now()).changes === 1;
+    },
+    async list({ plugin, org }, { prefix, limit, cursor }) {
+      const after = cursor ?? '';
+      const rows = sql.list.all(plugin, org, after, prefix.length, prefix, clock.now(), limit + 1);
+      const keys = (rows as { key: string }[]).slice(0, limit).map(({ key }) => key);
+      return { keys, cursor: rows.length > limit ? (keys.at(-1) ?? null) : null };
+    },
+    async usage({ plugin, org }) {
+      return sql.usage.get(plugin, org, clock.now()) as { keys: number; bytes: number };
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+    },
+  };
+}
+
+const LIVE = '(expires_at IS NULL OR expires_at > ?)';
+
+function statements(database: DatabaseSync) {
+  const prepare = (text: string) => database.prepare(text);
+  return {
+    get: prepare(
+      `SELECT value, version, expires_at AS expiresAt FROM kv
+       WHERE plugin = ? AND org = ? AND key = ? AND ${LIVE}`,
+    ),
+    nextVersion: prepare(
+      `UPDATE counters SET value = value + 1 WHERE name = 'kv.version' RETURNING value`,
+    ),
+    put: prepare(
+      `INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (plugin, org, key) DO UPDATE SET value = excluded.value,
+         version = excluded.version, expires_at = excluded.expires_at`,
+    ),
+    delete: prepare(`DELETE FROM kv WHERE plugin = ? AND org = ? AND key = ? AND ${LIVE}`),
+    list: prepare(
+      `SELECT key FROM kv WHERE plugin = ? AND org = ? AND key > ? AND substr(key, 1, ?) = ?
+       AND ${LIVE} ORDER BY key LIMIT ?`,
+    ),
+    usage: prepare(
+      `SELECT count(*) AS keys,
+         coalesce(sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))), 0) AS bytes
+       FROM kv WHERE plugin = ? AND org = ? AND ${LIVE}`,
+    ),
+    sweep: prepare('DELETE FROM kv WHERE expires_at <= ?'),
+  };
+}
