@@ -33,6 +33,8 @@ const user = (name: string) => `application/vnd.vmware.vcloud.${name}`;
 
 export const DOCUMENTS = {
   // vCloud namespace
+  /** What the entity resolver answers: any object by its URN, with links to its representations. */
+  Entity: document('vcloud', vcloud.entity, user('entity')),
   Error: document('vcloud', vcloud.error, user('error')),
   Event: document('vcloud', vcloud.event, admin('event')),
   Link: document('vcloud', vcloud.link, user('link')),

@@ -75,7 +75,15 @@ export const task = extend(entity, {
 
 export const tasksList = extend(container, { children: { Task: many(task) } });
 
-export const taskOperationList = extend(resource, { children: { Operation: many('string') } });
+/** An operation as API 33.0 and above name it; the vendor's public schemas end before that. */
+const taskOperation = type({
+  children: { Category: optional('string'), Operation: one('string') },
+});
+
+/** Bare names before API 33.0, `TaskOperationType` elements from then on; never both. */
+export const taskOperationList = extend(resource, {
+  children: { Operation: many('string'), TaskOperationType: many(taskOperation) },
+});
 
 const eventProperty = type({
   attributes: { name: 'string', value: 'string' },
