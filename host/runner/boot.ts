@@ -13,7 +13,9 @@ export interface CachedScript {
   cache: ivm.ExternalCopy<ArrayBuffer> | null;
 }
 
-export type Enter = ivm.Reference<(kind: string, id: number, text: string) => void>;
+export type Enter = ivm.Reference<
+  (kind: string, id: number, text: string, keep: boolean) => unknown
+>;
 export type Post = (kind: unknown, id: unknown, text: unknown) => void;
 
 const MAX_RANDOM_BYTES = 1_024;

@@ -28,6 +28,9 @@ const TYPES = [
   'catastrophe',
   'pong',
   'quickCall',
+  'nextCall',
+  'done',
+  'bounced',
 ] as const satisfies readonly FrameType[];
 
 const CODE_OF = Object.fromEntries(TYPES.map((type, code) => [type, code])) as Record<

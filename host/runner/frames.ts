@@ -46,6 +46,17 @@ export type ToRunner =
       readonly value: number;
       readonly body: string;
     }
+  /**
+   * A quick call for an isolate that is at work: it begins when those before it have ended. If the one before waits for
+   * something, or took long, it comes back as `bounced`.
+   */
+  | {
+      readonly type: 'nextCall';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
   /** The answer to host call number `value`. */
   | {
       readonly type: 'hostReply';
@@ -106,6 +117,16 @@ export type FromRunner =
       readonly value: number;
       readonly body: string;
     }
+  /** `reply` and `settled` in one. */
+  | {
+      readonly type: 'done';
+      readonly slot: number;
+      readonly call: number;
+      readonly value: number;
+      readonly body: string;
+    }
+  /** A `nextCall` that was not begun and will not be. */
+  | { readonly type: 'bounced'; readonly slot: number; readonly call: number }
   /** Host call number `value`: the guest's JSON. */
   | {
       readonly type: 'host';

@@ -3,17 +3,15 @@
  * May import: runner.
  */
 import type ivm from 'isolated-vm';
-import {
-  createGuestContext,
-  createIsolate,
-  runScript,
-  takeEnter,
-  type CachedScript,
-  type Enter,
-} from './boot.ts';
+import { Allowance } from './allowance.ts';
+import { createIsolate, type CachedScript, type Enter } from './boot.ts';
 import type { DecodedFrame } from './codec.ts';
+import { CpuMeter } from './cpu-meter.ts';
 import { answerDigest, isDigestCall } from './digests.ts';
 import type { FromRunner, OverCause, RunnerPlan } from './frames.ts';
+import { loadFailure } from './load-failure.ts';
+import { createLoading, type Loading } from './loading.ts';
+import { readMessages } from './messages.ts';
 import { createGuestTimers } from './timers.ts';
 
 /** What all isolates of a runner have in common. */
@@ -24,26 +22,33 @@ export interface GuestKit {
   send(frame: FromRunner): void;
   /** The isolate began to use time: the watchdog looks at it from now on. */
   watch(guest: Guest): void;
+  /** The isolate is idle and worth trimming after a while. */
+  mayTrim(guest: Guest): void;
   /** The isolate is gone; its slot is free. */
   forget(guest: Guest): void;
 }
 
 type Phase = 'loading' | 'idle' | 'call' | 'background' | 'dying' | 'gone';
 
-/** Bounds for texts that have no limit of their own in the plan. */
+/** Has no limit of its own in the plan. */
 const MAX_FAILURE_CHARS = 16_384;
-const MAX_LOG_CHARS = 16_384;
-/** What one call may have digested: the runner's own thread does it, which all guests share. */
-const MAX_DIGESTS = 10_000;
-const MAX_DIGEST_CHARS = 33_554_432;
+/** After a call that held the runner's own thread for longer, those that follow go back to the host, ms. */
+const LONG_ENTRY_MS = 5;
+const TOGETHER_MS = 32;
+/** Calls after which an isolate has garbage enough to be trimmed again. */
+const TRIM_EVERY_CALLS = 256;
+/** The collection of a larger heap takes longer than a disposal may, bytes. */
+const MAX_TRIM_BYTES = 16_777_216;
 
 /** The frame that begins a call. */
 type CallFrame = Pick<DecodedFrame, 'type' | 'call' | 'value' | 'body'>;
+type Answer = FromRunner & { readonly type: 'reply' | 'threw' };
 
 export class Guest {
   readonly slot: number;
   readonly #kit: GuestKit;
   readonly #isolate: ivm.Isolate;
+  readonly #cpu: CpuMeter;
   readonly #timers = createGuestTimers((id) => this.#enter('timer', id, ''));
   #enterRef: Enter | null = null;
   #phase: Phase = 'loading';
@@ -51,27 +56,28 @@ export class Guest {
   /** Entries of this call are made on the runner's own thread. */
   #quick = false;
   #served = 0;
-  /** CPU of the isolate when the present budget began, ms. */
-  #cpuMark = 0;
-  /** CPU of this process at that time, ms. */
-  #processMark = processCpu();
+  /** An entry on the runner's own thread is under way. */
+  #here = false;
+  /** Came in such an entry: it leaves at its end, with the end of the call if that came too. */
+  #answer: Answer | null = null;
+  /** How long the last entry on the runner's own thread took, ms. */
+  #lastEntryMs = 0;
   #cpuBudget: number;
   #wallEnd: number;
   /** Entries under way: while there is one, a thread may be inside the isolate. */
   #entries = 0;
   /** When the oldest of them can have begun, monotonic ms. */
   #enteredAt = 0;
-  #hostCalls = 0;
-  #hostChars = 0;
-  #digests = 0;
-  #digestChars = 0;
-  #logLines = 0;
+  readonly #allowance: Allowance;
+  /** See `Trimmable`. */
+  idleSince = 0;
+  #trimming = false;
+  /** Number of calls at which it was trimmed last. */
+  #trimmedAt = -TRIM_EVERY_CALLS;
   /** The guest said that nothing of the call is left. */
   #settled = false;
   #heapKb = '';
-  #rejected = 0;
-  #loaded: ((error: Error | null) => void) | null = null;
-  #handlers = '[]';
+  readonly #loading: Loading;
 
   constructor(slot: number, kit: GuestKit) {
     this.slot = slot;
@@ -81,6 +87,9 @@ export class Guest {
     this.#isolate = createIsolate(kit.plan.memoryMb, (text) => {
       kit.send({ type: 'catastrophe', slot, body: text.slice(0, 500) });
     });
+    this.#cpu = new CpuMeter(this.#isolate);
+    this.#allowance = new Allowance(kit.plan);
+    this.#loading = createLoading(this.#isolate, kit, (...message) => this.#onPost(...message));
   }
 
   /** Run the prelude and the plug-in's script; answers with `opened` or `refused`. Never rejects. */
@@ -88,15 +97,11 @@ export class Guest {
     this.#kit.watch(this);
     this.#entries++;
     try {
-      await this.#load();
-      this.#cpuMark = this.#cpu();
+      const { enter, rejected, handlers } = await this.#loading.run();
+      this.#enterRef = enter;
+      this.#cpu.restart();
       this.#setPhase('idle');
-      this.#kit.send({
-        type: 'opened',
-        slot: this.slot,
-        value: this.#rejected,
-        body: this.#handlers,
-      });
+      this.#kit.send({ type: 'opened', slot: this.slot, value: rejected, body: handlers });
     } catch (error) {
       this.#loadFailed(error);
     } finally {
@@ -105,46 +110,43 @@ export class Guest {
     }
   }
 
-  async #load(): Promise<void> {
-    const { plan, prelude, main } = this.#kit;
-    const isolate = this.#isolate;
-    const post = (kind: unknown, id: unknown, text: unknown): void => this.#onPost(kind, id, text);
-    const context = await createGuestContext(isolate, post);
-    if (await runScript(isolate, context, prelude, plan.loadWallMs)) this.#rejected |= 1;
-    this.#enterRef = await takeEnter(context);
-    if (await runScript(isolate, context, main, plan.loadWallMs)) this.#rejected |= 2;
-    const loaded = new Promise<void>((resolve, reject) => {
-      this.#loaded = (error) => (error ? reject(error) : resolve());
-    });
-    this.#enter('load', 0, plan.setup);
-    await loaded;
-  }
-
   #loadFailed(error: unknown): void {
     if (this.#phase === 'dying' || this.#phase === 'gone') return;
     if (this.#isolate.isDisposed) return this.over('memory');
-    const body =
-      error instanceof Error ? error.message : 'the script threw something that is no error';
     if (isTimeout(error)) return this.over('entry');
-    this.#kit.send({ type: 'refused', slot: this.slot, body: body.slice(0, 1_000) });
+    this.#kit.send({ type: 'refused', slot: this.slot, body: loadFailure(error) });
     this.dispose();
   }
 
   /** Begin a call. False when the isolate is not idle: the host is out of step. */
   begin({ type, call, value: wallMs, body: text }: CallFrame): boolean {
-    if (this.#phase !== 'idle') return this.#phase === 'dying';
+    if (this.#phase === 'dying') return true;
+    const isBusy = this.#phase !== 'idle';
+    if (type === 'nextCall' && (isBusy || this.#lastEntryMs > LONG_ENTRY_MS)) {
+      this.#kit.send({ type: 'bounced', slot: this.slot, call });
+      return true;
+    }
+    if (isBusy) return false;
     this.#call = call;
-    this.#quick = type === 'quickCall';
-    this.#hostCalls = this.#hostChars = this.#logLines = 0;
-    this.#digests = this.#digestChars = 0;
+    // The runner's own thread must not wait for the one that is inside.
+    this.#quick = type !== 'call' && !this.#trimming;
+    this.#allowance.renew();
     this.#cpuBudget = this.#kit.plan.cpuMs;
-    this.#processMark = processCpu();
-    this.#enteredAt = performance.now();
-    this.#wallEnd = this.#enteredAt + wallMs;
+    const now = performance.now();
+    this.#wallEnd = now + wallMs;
     this.#setPhase('call');
-    this.#kit.watch(this);
+    // Nobody can look at the clocks of a call that is over when its first entry is.
+    if (this.#quick) this.#cpu.markThread(now);
+    else this.#startClocks();
     this.#enter('call', call, text);
+    if (this.#quick && this.#active()) this.#startClocks();
     return true;
+  }
+
+  #startClocks(): void {
+    this.#cpu.leaveThread();
+    this.#cpu.markProcess();
+    this.#kit.watch(this);
   }
 
   /** Hand the answer of a host call in; late ones for an earlier call are dropped. */
@@ -156,7 +158,8 @@ export class Guest {
   check(now: number): boolean {
     if (this.#phase === 'idle' || this.#phase === 'dying' || this.#phase === 'gone') return false;
     if (this.#isolate.isDisposed) this.over('memory');
-    else if (this.#overCpu()) this.over(this.#phase === 'background' ? 'background' : 'cpu');
+    else if (this.#cpu.isOver(this.#cpuBudget))
+      this.over(this.#phase === 'background' ? 'background' : 'cpu');
     else if (
       this.#active() &&
       this.#entries > 0 &&
@@ -170,7 +173,8 @@ export class Guest {
   /** A limit is broken: say so, then end the isolate. */
   over(cause: OverCause): void {
     if (this.#phase === 'dying' || this.#phase === 'gone') return;
-    const value = this.#spentMicros();
+    const value = this.#cpu.spentMicros();
+    this.#sendAnswer();
     this.#kit.send({ type: 'over', slot: this.slot, call: this.#call, value, body: cause });
     this.dispose();
   }
@@ -180,7 +184,7 @@ export class Guest {
     if (this.#phase === 'dying' || this.#phase === 'gone') return;
     this.#setPhase('dying');
     this.#timers.clear();
-    this.#loaded?.(new Error('disposed'));
+    this.#loading.stop();
     try {
       this.#isolate.dispose();
     } catch {
@@ -203,20 +207,37 @@ export class Guest {
     if (this.#quick) return this.#enterHere(ref, kind, id, text);
     // isolated-vm's own timeout would wake a thread for every entry; `check` looks at the time instead.
     // oxlint-disable-next-line no-useless-call -- a Reference is no function: apply is its only way in
-    ref.apply(undefined, [kind, id, text]).then(
+    ref.apply(undefined, [kind, id, text, false]).then(
       () => this.#left(),
       (error: unknown) => this.#left(error),
     );
   }
 
-  /** Posts of the guest arrive after this has returned, as for any other entry. */
+  /** On this thread: what the guest has to say is there when this returns. */
   #enterHere(ref: Enter, kind: string, id: number, text: string): void {
+    const began = performance.now();
+    let failure: unknown;
+    this.#here = true;
     try {
-      ref.applySync(undefined, [kind, id, text], { timeout: this.#kit.plan.quickTimeoutMs });
-      this.#left();
+      const timeout = together(began, this.#kit.plan.quickTimeoutMs);
+      ref.applySync(undefined, [kind, id, text, true], { timeout });
     } catch (error) {
+      failure = error ?? new Error('nothing was thrown');
       if (!this.#isolate.isDisposed && isTimeout(error)) this.over('entry');
-      this.#left(error);
+    }
+    if (this.#active() && !this.#isolate.isDisposed) this.#takeMessages(ref);
+    this.#lastEntryMs = performance.now() - began;
+    this.#left(failure);
+    this.#here = false;
+    this.#sendAnswer();
+  }
+
+  #takeMessages(ref: Enter): void {
+    try {
+      const all = ref.applySync(undefined, ['take', 0, '', false]);
+      if (typeof all === 'string') readMessages(all, this.#onPost.bind(this));
+    } catch {
+      // The isolate is at its end: whoever looks at it next says so.
     }
   }
 
@@ -229,9 +250,7 @@ export class Guest {
     else this.#finishWhenStill();
   }
 
-  #onPost(kind: unknown, id: unknown, text: unknown): void {
-    if (typeof kind !== 'string' || typeof id !== 'number' || typeof text !== 'string') return;
-    if (this.#phase === 'loading') return this.#onLoadPost(kind, text);
+  #onPost(kind: string, id: number, text: string): void {
     if (!this.#active()) return;
     switch (kind) {
       case 'reply':
@@ -252,22 +271,21 @@ export class Guest {
     }
   }
 
-  #onLoadPost(kind: string, text: string): void {
-    if (kind === 'refused') this.#loaded?.(new Error(text.slice(0, 1_000)));
-    if (kind !== 'loaded' || text.length > 200) return;
-    this.#handlers = text;
-    this.#loaded?.(null);
-  }
-
   #onAnswer(type: 'reply' | 'threw', id: number, text: string): void {
     if (id !== this.#call || this.#phase !== 'call') return;
     if (text.length > (type === 'reply' ? this.#kit.plan.replyChars : MAX_FAILURE_CHARS))
       return this.over('tooLarge');
-    const value = this.#spentMicros();
-    this.#kit.send({ type, slot: this.slot, call: this.#call, value, body: text });
+    const value = this.#cpu.spentMicros();
+    this.#answer = { type, slot: this.slot, call: this.#call, value, body: text };
+    if (!this.#here) this.#sendAnswer();
     this.#setPhase('background');
     this.#cpuBudget = value / 1_000 + this.#kit.plan.backgroundCpuMs;
     this.#wallEnd = performance.now() + this.#kit.plan.backgroundWallMs;
+  }
+
+  #sendAnswer(): void {
+    if (this.#answer) this.#kit.send(this.#answer);
+    this.#answer = null;
   }
 
   #onSettled(id: number): void {
@@ -281,39 +299,74 @@ export class Guest {
   #finishWhenStill(): void {
     if (!this.#settled || this.#entries > 0) return;
     if (this.#looksDue()) {
-      void this.#lookAtHeap(); // never rejects, and comes back here
-      return;
+      if (this.#quick) this.#lookAtHeapHere();
+      else {
+        void this.#lookAtHeap(); // never rejects, and comes back here
+        return;
+      }
     }
     this.#settled = false;
-    const value = this.#spentMicros();
-    const body = this.#heapKb;
-    this.#kit.send({ type: 'settled', slot: this.slot, call: this.#call, value, body });
+    const value = this.#cpu.spentMicros();
+    this.#sendEnd(value);
     this.#heapKb = '';
-    this.#cpuMark += value / 1_000;
+    this.#cpu.settle();
     this.#call = 0;
     this.#served++;
     this.#setPhase('idle');
   }
 
+  /** A reply whose call is over leaves in one frame with the end. */
+  #sendEnd(value: number): void {
+    const { slot } = this;
+    const call = this.#call;
+    if (this.#answer?.type === 'reply' && this.#heapKb === '') {
+      this.#kit.send({ type: 'done', slot, call, value, body: this.#answer.body });
+      this.#answer = null;
+      return;
+    }
+    this.#sendAnswer();
+    this.#kit.send({ type: 'settled', slot, call, value, body: this.#heapKb });
+  }
+
   #onHostCall(seq: number, text: string): void {
     if (isDigestCall(text)) return this.#onDigest(seq, text);
-    const { plan } = this.#kit;
-    this.#hostChars += text.length;
-    if (++this.#hostCalls > plan.hostCalls || this.#hostChars > plan.hostCallBytes)
-      return this.over('hostCalls');
+    if (!this.#allowance.hostCall(text.length)) return this.over('hostCalls');
     this.#kit.send({ type: 'host', slot: this.slot, call: this.#call, value: seq, body: text });
   }
 
   #onDigest(seq: number, text: string): void {
-    this.#digestChars += text.length;
-    if (++this.#digests > MAX_DIGESTS || this.#digestChars > MAX_DIGEST_CHARS)
-      return this.over('hostCalls');
-    this.#enter('hostReply', seq, answerDigest(text));
+    if (!this.#allowance.digest(text.length)) return this.over('hostCalls');
+    const call = this.#call;
+    // Not at once: the guest's next digest would be answered inside this one, and so on.
+    if (this.#quick) setImmediate(() => this.hostReply(call, seq, answerDigest(text)));
+    else this.#enter('hostReply', seq, answerDigest(text));
   }
 
   #onLog(text: string): void {
-    if (++this.#logLines > this.#kit.plan.logLines || text.length > MAX_LOG_CHARS) return;
+    if (!this.#allowance.logLine(text.length)) return;
     this.#kit.send({ type: 'log', slot: this.slot, call: this.#call, value: 0, body: text });
+  }
+
+  /** Let V8 collect what is not needed any more, on another thread. Never rejects. */
+  async trim(): Promise<void> {
+    const ref = this.#enterRef;
+    if (!ref || this.#phase !== 'idle' || this.#trimming) return;
+    this.#trimmedAt = this.#served;
+    this.#trimming = true;
+    if (this.#entries++ === 0) this.#enteredAt = performance.now();
+    let failure: unknown;
+    try {
+      if (this.#isolate.getHeapStatisticsSync().total_heap_size <= MAX_TRIM_BYTES)
+        // oxlint-disable-next-line no-useless-call -- a Reference is no function: apply is its only way in
+        await ref.apply(undefined, ['trim', 0, '', false]);
+    } catch (error) {
+      // Disposed meanwhile.
+      failure = error;
+    }
+    this.#trimming = false;
+    // A call that came meanwhile has waited for its turn: none of this is its CPU time.
+    if (!this.#isolate.isDisposed) this.#cpu.settle();
+    this.#left(failure);
   }
 
   /** The heap is looked at as the call leaves it: it costs a trip into the isolate, so not at every call. */
@@ -326,15 +379,21 @@ export class Guest {
     if (this.#entries++ === 0) this.#enteredAt = performance.now();
     let failure: unknown;
     try {
-      const heap = await this.#isolate.getHeapStatistics();
-      const bytes = heap.used_heap_size + heap.externally_allocated_size;
-      this.#heapKb = String(Math.ceil(bytes / 1_024));
+      this.#heapKb = kibOf(await this.#isolate.getHeapStatistics());
     } catch (error) {
       // The isolate was disposed meanwhile; it is looked at once, whatever comes of it.
       this.#heapKb = '0';
       failure = error;
     }
     this.#left(failure);
+  }
+
+  #lookAtHeapHere(): void {
+    try {
+      this.#heapKb = kibOf(this.#isolate.getHeapStatisticsSync());
+    } catch {
+      this.#heapKb = '0';
+    }
   }
 
   #active(): boolean {
@@ -344,35 +403,20 @@ export class Guest {
   /** The only writer of the phase, so that narrowing never outlives a call that changes it. */
   #setPhase(phase: Phase): void {
     this.#phase = phase;
-  }
-
-  /**
-   * While a thread is inside, isolated-vm counts the time that passes and not the CPU: on a busy machine an honest
-   * call would be over its budget by waiting. No isolate can have used more than its process did.
-   */
-  #overCpu(): boolean {
-    const budget = this.#cpuBudget;
-    return this.#cpu() - this.#cpuMark > budget && processCpu() - this.#processMark > budget;
-  }
-
-  /** CPU of the isolate so far in ms; 0 for one that is disposed. */
-  #cpu(): number {
-    try {
-      return Number(this.#isolate.cpuTime) / 1e6;
-    } catch {
-      return 0;
-    }
-  }
-
-  #spentMicros(): number {
-    return Math.max(0, Math.round((this.#cpu() - this.#cpuMark) * 1_000));
+    const isWorth = phase === 'idle' && this.#served - this.#trimmedAt >= TRIM_EVERY_CALLS;
+    this.idleSince = isWorth ? performance.now() : 0;
+    if (isWorth) this.#kit.mayTrim(this);
   }
 }
 
-/** CPU of this process so far, ms. */
-function processCpu(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
+function kibOf(heap: ivm.HeapStatistics): string {
+  const bytes = heap.used_heap_size + heap.externally_allocated_size;
+  return String(Math.ceil(bytes / 1_024));
+}
+
+/** A limit of at least `ms` that ends with those of other entries: isolated-vm wakes a thread for each end by itself. */
+function together(now: number, ms: number): number {
+  return ms + TOGETHER_MS - (Math.floor(now) % TOGETHER_MS);
 }
 
 function isTimeout(error: unknown): boolean {

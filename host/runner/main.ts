@@ -8,10 +8,12 @@ import type { DecodedFrame } from './codec.ts';
 import { SCRIPT_END, type RunnerPlan } from './frames.ts';
 import { Guest, type GuestKit } from './guest.ts';
 import { die, openLink } from './link.ts';
+import { createTrimmer } from './trimmer.ts';
 import { createWatchdog } from './watchdog.ts';
 
 const guests = new Map<number, Guest>();
 const watchdog = createWatchdog();
+const trimmer = createTrimmer();
 const prelude: CachedScript = { source: '', filename: 'vcx:prelude', cache: null };
 const main: CachedScript = { source: '', filename: 'plugin:main.js', cache: null };
 let kit: GuestKit | null = null;
@@ -24,6 +26,7 @@ function onFrame(frame: DecodedFrame): void {
   switch (frame.type) {
     case 'call':
     case 'quickCall':
+    case 'nextCall':
       if (guests.get(slot)?.begin(frame) === false) die();
       return;
     case 'hostReply':
@@ -75,7 +78,11 @@ function createKit(plan: RunnerPlan): GuestKit {
       setImmediate(die);
     },
     watch: (guest) => watchdog.watch(guest),
-    forget: (guest) => guests.delete(guest.slot),
+    mayTrim: (guest) => trimmer.add(guest),
+    forget(guest) {
+      trimmer.drop(guest);
+      guests.delete(guest.slot);
+    },
   };
 }
 

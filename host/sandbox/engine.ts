@@ -104,6 +104,7 @@ function createLane(engine: Engine, fleet: Fleet, org: string, kind: Lane['kind'
     growAt: 0,
     lastUsed: engine.now(),
     shortCalls: 0,
+    straightCalls: 0,
     slowUntil: 0,
   };
 }

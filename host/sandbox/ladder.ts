@@ -4,7 +4,16 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Engine } from './engine.ts';
-import { answer, failCall, failQueue, failure, grow, pump, releaseCall } from './calls/lanes.ts';
+import {
+  answer,
+  failCall,
+  failQueue,
+  failure,
+  grow,
+  pump,
+  releaseCall,
+  takeBack,
+} from './calls/lanes.ts';
 import { memoryCapOf } from './process/memory-cap.ts';
 import { isQuick } from './calls/pace.ts';
 import type { Lane, Slot } from './calls/records.ts';
@@ -27,6 +36,8 @@ const QUICK_SLOW_MS = 1_000;
 /** After so long in its isolate a call makes the host ask whether the runner still listens, ms. */
 const LISTENS_MS = 250;
 const CORES = availableParallelism();
+/** Isolates of one org that are loaded at the same time: more would only share the cores. */
+const MOST_OPENING = 2 * CORES;
 const MB = 1_048_576;
 export function createLadder(engine: () => Engine): Ladder {
   let timer: NodeJS.Timeout | null = null;
@@ -69,28 +80,34 @@ function checkQueue(engine: Engine, lane: Lane, now: number): void {
   }
   pump(engine, lane);
   const head = queue[0];
+  // Where isolates stand idle it is not isolates that the calls wait for.
+  if (lane.idle.length > 0) return;
   if (!head || now < lane.growAt || now - head.queuedAt < engine.settings.growAfterMs) return;
   if (lane.opening < lane.used || lane.opening === 0)
     grow(engine, lane, Math.min(queue.length, helpful(engine, lane, now)) - lane.opening);
 }
 
 /**
- * Isolates that would shorten the queue: as many again as hold a call that waits itself, or one for each core, or one
- * where calls run on the runner's own thread. Where handlers only compute, more than cores would share the same CPU and
- * each start with uncompiled code.
+ * Isolates to have on their way, since they would shorten the queue. Where every call at work waits for the host: as
+ * many as can be loaded side by side, again and again. Else as many as hold a call that waits, or one for each core, or
+ * one where calls run on the runner's own thread: where handlers only compute, more than cores would share the same CPU
+ * and each start with uncompiled code.
  */
 function helpful(engine: Engine, lane: Lane, now: number): number {
   const quick = isQuick(lane, now);
   let stuck = 0;
+  let waiting = 0;
   for (const { call } of lane.slots) {
     const waits = call && call.hostWaiting > 0;
     const slowMs = waits ? engine.settings.growAfterMs : quick ? QUICK_SLOW_MS : SLOW_MS;
     if (call && now - call.startedAt >= slowMs) stuck++;
+    if (waits) waiting++;
   }
+  if (stuck > 0 && waiting === lane.used - lane.opening) return MOST_OPENING;
   // Cores that other orgs' isolates are using already are no help.
   const others = (lane.home?.active.size ?? 0) - (lane.used - lane.opening);
   const cores = quick ? 1 : Math.max(1, CORES - others);
-  return Math.max(stuck, cores - lane.slots.size);
+  return Math.min(MOST_OPENING, Math.max(stuck, cores - lane.slots.size));
 }
 
 function tooLate(lane: Lane) {
@@ -122,6 +139,7 @@ function checkSlot(engine: Engine, slot: Slot, now: number): void {
   const { call, lane } = slot;
   switch (slot.state) {
     case 'busy':
+      for (const late of slot.next) if (now >= late.dueAt) answer(engine, late, tooLate(lane));
       if (call && now >= call.deadline)
         failCall(engine, slot, 'WALL_EXCEEDED', 'the call did not end in time');
       // On its own thread a runner hears nothing while a guest computes: a ping starts the clock.
@@ -135,6 +153,7 @@ function checkSlot(engine: Engine, slot: Slot, now: number): void {
       if (now < slot.stateEnd) return;
       releaseCall(slot);
       disposeSlot(engine, slot);
+      takeBack(engine, slot);
       return pump(engine, lane);
     case 'dying':
       if (now < slot.stateEnd) return;

@@ -14,6 +14,7 @@ import { resolveOptions, type SandboxOptions, type SandboxSettings } from './opt
 import { openPool } from './process/pool.ts';
 import { probe } from './process/probe.ts';
 import { drained, retire } from './retire.ts';
+import { warm } from './warm.ts';
 import type { Sandbox, SandboxStatus } from './sandbox.ts';
 import { createSpawner } from './process/spawn.ts';
 
@@ -54,6 +55,7 @@ export function openSandbox(options: SandboxOptions): Sandbox {
   return {
     invoke: (invocation) => submit(engine, invocation),
     probe: (bundle) => probe(engine, bundle),
+    warm: (from, to) => warm(engine, from, to),
     retire: (plugin, version) => retire(engine, plugin, version),
     status: () => statusOf(engine, enclosure.barriers),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -43,7 +43,7 @@ export interface SandboxOptions {
   readonly idleMs?: number;
   /** RSS of all runners together above which the isolates longest unused are freed, MB. @default half of the machine's memory */
   readonly memoryBudgetMb?: number;
-  /** Calls after which an isolate is replaced; each new one compiles its hot code anew. @default 20000 */
+  /** Calls after which an isolate is replaced; each new one compiles its hot code anew. @default 100000 */
   readonly isolateMaxCalls?: number;
   /** Age after which an isolate is replaced, ms. @default 600000 */
   readonly isolateMaxAgeMs?: number;
@@ -103,7 +103,7 @@ export const SANDBOX_DEFAULTS = {
   queuePerOrg: 512,
   growAfterMs: 5,
   idleMs: 60_000,
-  isolateMaxCalls: 20_000,
+  isolateMaxCalls: 100_000,
   isolateMaxAgeMs: 600_000,
   heapEveryCalls: 64,
   isolateMaxHeapShare: 0.7,

@@ -100,6 +100,11 @@ export interface Sandbox extends AsyncDisposable {
   probe(bundle: GuestBundle): Promise<readonly HandlerName[]>;
   /** Run one handler. Never throws; settles before `deadline` plus 250 ms whatever the guest does. Any number may run at once. */
   invoke(invocation: Invocation): Promise<Outcome>;
+  /**
+   * Open isolates of `to` for the orgs that lately called `from`, so that none of them waits when it takes over.
+   * Never rejects; resolves within seconds, whether all could be opened or not.
+   */
+  warm(from: GuestBundle, to: GuestBundle): Promise<void>;
   /** Let isolates of this version finish their calls, then free them. */
   retire(plugin: string, version: string): Promise<void>;
   status(): SandboxStatus;

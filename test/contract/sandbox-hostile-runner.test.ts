@@ -19,6 +19,8 @@ test.each([
   'reply for another isolate',
   'settled before the reply',
   'host call for another call',
+  'bounced though it was sent alone',
+  'bounced for an unknown call',
   'unasked pong',
   'ready again',
   'opened again',
@@ -39,12 +41,15 @@ test.each([
   expect(await kit.metrics.total('sandbox_runners_lost_total', { kind: 'protocol' })).toBe(1);
 });
 
-test('a runner that replies twice is killed, and the caller keeps the first reply', async () => {
-  await using kit = openKit({ runnerProgram });
-  const outcome = await kit.call(scriptBundle('reply twice'));
-  expect(resultOf(outcome)).toBe('honest');
-  await until('the liar is gone', () => !isAlive(outcome.usage?.pid ?? 0));
-});
+test.each(['reply twice', 'done twice'])(
+  'a runner that says "%s" is killed, and the caller keeps the first reply',
+  async (lie) => {
+    await using kit = openKit({ runnerProgram });
+    const outcome = await kit.call(scriptBundle(lie));
+    expect(resultOf(outcome)).toBe('honest');
+    await until('the liar is gone', () => !isAlive(outcome.usage?.pid ?? 0));
+  },
+);
 
 test.each(['silence', 'half a frame', 'never gone'])(
   'a runner that answers with %s is killed after the deadline',

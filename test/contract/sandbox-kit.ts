@@ -17,30 +17,35 @@ const PRELUDE = `{
   delete globalThis.WebAssembly; delete globalThis.SharedArrayBuffer; delete globalThis.Atomics;
   const { stringify, parse } = JSON;
   const pending = new Map(), timers = new Map();
-  let seq = 0, plugin;
-  globalThis.setTimeout = (run, ms = 0) => { timers.set(++seq, run); post('timer', seq, String(ms)); return seq; };
-  globalThis.console = { log: (text) => post('log', 0, stringify(['info', String(text)])) };
+  let seq = 0, plugin, kept = '', keeping = false;
+  const say = (kind, id, text) => {
+    if (keeping) kept += kind + '\\n' + id + '\\n' + text.length + '\\n' + text;
+    else post(kind, id, text);
+  };
+  globalThis.setTimeout = (run, ms = 0) => { timers.set(++seq, run); say('timer', seq, String(ms)); return seq; };
+  globalThis.console = { log: (text) => say('log', 0, stringify(['info', String(text)])) };
   globalThis.randomBase64 = (count) => random(count);
   const host = (binding, method, args) => new Promise((resolve) => {
     pending.set(++seq, resolve);
-    post('host', seq, stringify({ binding, method, args }));
+    say('host', seq, stringify({ binding, method, args }));
   });
   const begin = async (id, text) => {
     const work = [];
     try {
       const input = parse(text);
       const value = await plugin[input.handler](input, host, { waitUntil: (p) => work.push(p) });
-      post('reply', id, stringify(value === undefined ? null : value));
+      say('reply', id, stringify(value === undefined ? null : value));
     } catch (error) {
       let message = 'unprintable';
       try { message = String(error.message ?? error); } catch {}
-      post('threw', id, stringify({ reason: 'threw', message, stack: '' }));
+      say('threw', id, stringify({ reason: 'threw', message, stack: '' }));
     }
     try { await Promise.allSettled(work); } catch {}
-    post('settled', id, '');
+    say('settled', id, '');
   };
-  globalThis.__vcx_enter = (kind, id, text) => {
-    if (kind === 'call') void begin(id, text);
+  globalThis.__vcx_enter = (kind, id, text, keep) => {
+    if (kind === 'call') { keeping = keep; void begin(id, text); }
+    else if (kind === 'take') { const all = kept; kept = ''; return all; }
     else if (kind === 'hostReply') { const done = pending.get(id); pending.delete(id); done?.(parse(text)); }
     else if (kind === 'timer') { const run = timers.get(id); timers.delete(id); run?.(); }
     else if (kind === 'load') {

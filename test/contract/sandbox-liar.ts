@@ -45,6 +45,13 @@ function act(slot: number, call: number): void {
       return writer.send(reply);
     case 'settled before the reply':
       return writer.send(settled);
+    case 'bounced though it was sent alone':
+      return writer.send({ type: 'bounced', slot, call });
+    case 'bounced for an unknown call':
+      return writer.send({ type: 'bounced', slot, call: call + 1 });
+    case 'done twice':
+      writer.send({ ...reply, type: 'done' });
+      return writer.send({ ...reply, type: 'done' });
     case 'host call for another call':
       return writer.send({ ...reply, type: 'host', call: call + 7 });
     case 'unasked pong':

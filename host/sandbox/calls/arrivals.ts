@@ -6,20 +6,24 @@ import type { Code } from '../../kernel/errors.ts';
 import type { DecodedFrame } from '../../runner/codec.ts';
 import type { OverCause } from '../../runner/frames.ts';
 import type { Engine } from '../engine.ts';
+import { readFailure } from './guest-failure.ts';
 import { onHostCall, onLogLine } from './host-calls.ts';
 import {
   answer,
   becomeIdle,
+  endCall,
   failQueue,
   failure,
   mayRetry,
   pump,
   releaseCall,
+  requeue,
   retry,
+  takeBack,
   usageOf,
   wait,
 } from './lanes.ts';
-import { noteBroken, noteCall } from './pace.ts';
+import { noteBounce, noteBroken, noteCall } from './pace.ts';
 import type { Call, Slot } from './records.ts';
 import type { Runner } from '../process/runner.ts';
 import { markDying, moveSlot, removeSlot } from './slots.ts';
@@ -47,6 +51,8 @@ function accept(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
       slot.runner.kill({ kind: 'catastrophe', reason, culprit: slot });
       return true;
     }
+    case 'bounced':
+      return slot.state === 'dying' || onBounced(engine, slot, frame.call);
     default:
       return onCallFrame(engine, slot, frame);
   }
@@ -65,6 +71,8 @@ function onCallFrame(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
       return onThrew(engine, slot, call, frame);
     case 'settled':
       return slot.state === 'background' && onSettled(engine, slot, frame);
+    case 'done':
+      return onDone(engine, slot, call, frame);
     case 'host':
       onHostCall(engine, slot, call, frame);
       return true;
@@ -114,7 +122,9 @@ function onReply(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): b
 function onThrew(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): boolean {
   if (slot.state !== 'busy') return false;
   slot.runner.calls++;
-  const { code, message } = failureOf(frame.body);
+  const { code, message, stack } = readFailure(frame.body);
+  // For the author's eyes: the caller never sees it.
+  if (stack !== '') call.invocation?.log('error', stack);
   const usage = usageOf(engine, call, frame.value);
   beginBackground(engine, slot);
   answer(engine, call, failure(code, message, usage));
@@ -128,13 +138,55 @@ function beginBackground(engine: Engine, slot: Slot): void {
 }
 
 function onSettled(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
-  noteCall(slot.lane, frame.value, engine.now());
   const heapKb = frame.body === '' ? null : Number(frame.body) || 0;
-  slot.call?.invocation?.settled?.(heapKb);
-  releaseCall(slot);
-  slot.served++;
   if (heapKb !== null) slot.heapKb = heapKb;
-  becomeIdle(engine, slot);
+  // With a look at the heap an end never comes in one frame with its reply.
+  const straight = heapKb !== null && slot.call?.hostCalls === 0;
+  settle(engine, slot, { cpuMicros: frame.value, straight, heapKb });
+  return true;
+}
+
+/** Reply and end in one. */
+function onDone(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): boolean {
+  if (slot.state !== 'busy') return false;
+  slot.runner.calls++;
+  const cpuMicros = frame.value;
+  answer(engine, call, {
+    kind: 'replied',
+    reply: frame.body,
+    usage: usageOf(engine, call, cpuMicros),
+  });
+  settle(engine, slot, { cpuMicros, straight: call.hostCalls === 0, heapKb: null });
+  return true;
+}
+
+interface End {
+  readonly cpuMicros: number;
+  readonly straight: boolean;
+  readonly heapKb: number | null;
+}
+
+function settle(engine: Engine, slot: Slot, { cpuMicros, straight, heapKb }: End): void {
+  const quick = slot.call?.quick === true;
+  noteCall(slot.lane, { cpuMicros, straight, quick }, engine.now());
+  slot.call?.invocation?.settled?.(heapKb);
+  slot.served++;
+  endCall(engine, slot);
+}
+
+/** The runner gives a call back that it was not to begin at once; it can do that once. */
+function onBounced(engine: Engine, slot: Slot, id: number): boolean {
+  const { call: current, lane } = slot;
+  const at = slot.next.findIndex((call) => call.id === id);
+  const isCurrent = current?.id === id && current.piped && slot.state === 'busy';
+  const call = isCurrent ? current : slot.next[at];
+  if (!call?.quick) return false;
+  noteBounce(lane);
+  engine.settings.metrics.count('sandbox_bounced_total');
+  if (!call.answered) requeue(engine, call);
+  if (isCurrent) endCall(engine, slot);
+  else slot.next.splice(at, 1);
+  pump(engine, lane);
   return true;
 }
 
@@ -148,13 +200,14 @@ function onOver(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   markDying(engine, slot);
   noteBroken(lane, engine.now());
   if (state === 'opening') failQueue(engine, lane, known.code, `while loading: ${known.message}`);
-  else if (call) endCall(engine, slot, call, frame);
+  else if (call) breakOff(engine, slot, call, frame);
   releaseCall(slot);
+  takeBack(engine, slot);
   pump(engine, lane);
   return true;
 }
 
-function endCall(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): void {
+function breakOff(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): void {
   // The isolate ended before the call reached it: nobody has seen the call.
   if (frame.call !== call.id && !call.answered) return wait(engine, slot.lane, call, 'first');
   const cause = frame.body as OverCause;
@@ -174,21 +227,6 @@ const OVER: Readonly<Record<OverCause, { readonly code: Code; readonly message: 
   tooLarge: { code: 'RESPONSE_TOO_LARGE', message: 'the response is larger than it may be' },
   background: { code: 'WALL_EXCEEDED', message: 'its work after the reply took more than it may' },
 };
-
-function failureOf(text: string): { code: Code; message: string } {
-  try {
-    const { reason, message } = JSON.parse(text) as Record<string, unknown>;
-    const code =
-      reason === 'tooLarge'
-        ? 'RESPONSE_TOO_LARGE'
-        : reason === 'invalid'
-          ? 'RESPONSE_INVALID'
-          : 'PLUGIN_THREW';
-    return { code, message: typeof message === 'string' ? message.slice(0, 500) : '' };
-  } catch {
-    return { code: 'PLUGIN_THREW', message: 'the failure of the guest could not be read' };
-  }
-}
 
 /** A ping was answered: the clock of isolates that the host disposed before it starts now. */
 export function onPong(engine: Engine, runner: Runner, value: number): void {

@@ -4,11 +4,12 @@
  */
 import { codeOf, messageOf, type Code } from '../../kernel/errors.ts';
 import { fleetOf, laneOf, type Engine } from '../engine.ts';
+import { advance, begun, feed, isPipeable, takeNext } from './feed.ts';
 import { isQuick, mayBegin, noteBroken } from './pace.ts';
 import { groupOf, place, sendCaches } from './placement.ts';
 import type { Call, Lane, Slot } from './records.ts';
 import type { GuestBundle, Invocation, Outcome, Usage } from '../sandbox.ts';
-import { createSlot, disposeSlot, moveSlot } from './slots.ts';
+import { createSlot, disposeSlot, isWorn, moveSlot } from './slots.ts';
 
 /** Pause before an org whose isolate could not be opened gets another one, while it has some. */
 const GROW_PAUSE_MS = 1_000;
@@ -42,6 +43,19 @@ export function submitProbe(engine: Engine, bundle: GuestBundle, dueAt: number):
   });
 }
 
+/** Open an isolate for an org before its first call. The promise never rejects. */
+export function submitWarmUp(
+  engine: Engine,
+  bundle: GuestBundle,
+  org: string,
+  dueAt: number,
+): Promise<Outcome> {
+  const lane = laneOf(engine, fleetOf(engine, bundle), org);
+  return new Promise((settle) => {
+    enqueue(engine, createCall(engine, lane, settle, { invocation: null, dueAt }));
+  });
+}
+
 function refusalOf(lane: Lane, now: number): Outcome | null {
   const plugin = lane.fleet.breaker.refusalMs(now);
   const ms = plugin > 0 ? plugin : lane.breaker.refusalMs(now);
@@ -71,6 +85,8 @@ function createCall(
     pid: 0,
     cold: false,
     retried: false,
+    quick: false,
+    piped: false,
     answered: false,
     hostCalls: 0,
     hostWaiting: 0,
@@ -85,7 +101,7 @@ function enqueue(engine: Engine, call: Call): void {
   const { lane } = call;
   lane.lastUsed = lane.fleet.lastUsed = engine.now();
   const slot = lane.idle.at(-1);
-  if (slot && lane.queue.length === 0 && mayStart(engine, lane))
+  if (slot && lane.queue.length === 0 && mayStart(engine, lane, call))
     return startCall(engine, slot, call);
   // Who waits for an isolate that may still be opened is no part of the queue.
   const room = engine.settings.queuePerOrg + concurrencyOf(lane) - (lane.used - lane.opening);
@@ -107,19 +123,21 @@ export function wait(engine: Engine, lane: Lane, call: Call, place: 'first' | 'l
 export function pump(engine: Engine, lane: Lane): void {
   while (lane.queue.length > 0) {
     const slot = lane.idle.at(-1);
-    if (!slot || !mayStart(engine, lane)) break;
-    const call = lane.queue.shift();
-    if (call && !call.answered) startCall(engine, slot, call);
+    const call = lane.queue[0];
+    if (!slot || !call || !mayStart(engine, lane, call)) break;
+    lane.queue.shift();
+    if (!call.answered) startCall(engine, slot, call);
   }
+  feed(engine, lane);
   if (lane.queue.length === 0) engine.waiting.delete(lane);
   else if (isOnce(lane)) grow(engine, lane, lane.queue.length - lane.opening);
   else if (lane.used === 0) grow(engine, lane, 1);
 }
 
 /** Isolates that come back from work after their reply may be more than the org may have at work. */
-function mayStart(engine: Engine, lane: Lane): boolean {
+function mayStart(engine: Engine, lane: Lane, call: Call): boolean {
   const busy = lane.used - lane.opening;
-  return busy < concurrencyOf(lane) && mayBegin(lane, engine.now());
+  return busy < concurrencyOf(lane) && mayBegin(lane, engine.now(), isPipeable(call));
 }
 
 /** Whether an isolate of the lane serves one call only. */
@@ -179,18 +197,19 @@ function startCall(engine: Engine, slot: Slot, call: Call): void {
       reply: slot.handlers,
       usage: usageOf(engine, call, 0),
     });
-    return disposeSlot(engine, slot);
+    // Of a probe nothing is kept; what was opened for an org stands ready.
+    if (lane.kind === 'trial') disposeSlot(engine, slot);
+    return;
   }
   const now = engine.now();
-  call.startedAt = now;
-  call.deadline = Math.min(call.dueAt, now + invocation.bundle.limits.wallMs);
+  begun(slot, call, now);
   call.pid = slot.runner.pid;
-  call.cold = slot.served === 0;
+  call.quick = isQuick(lane, now);
   slot.call = call;
   slot.runner.lastUsed = now;
   moveSlot(engine, slot, 'busy');
   slot.runner.send({
-    type: isQuick(lane, now) ? 'quickCall' : 'call',
+    type: call.quick ? 'quickCall' : 'call',
     slot: slot.number,
     call: call.id,
     value: Math.max(1, Math.ceil(call.deadline - now)),
@@ -238,7 +257,32 @@ export function failCall(engine: Engine, slot: Slot, code: Code, message: string
   if (call) answer(engine, call, failure(code, message, usageOf(engine, call, 0)));
   releaseCall(slot);
   disposeSlot(engine, slot);
+  takeBack(engine, slot);
   pump(engine, lane);
+}
+
+/** The calls that waited in an isolate which is ending go back to the queue. */
+export function takeBack(engine: Engine, slot: Slot): void {
+  for (const call of takeNext(slot)) requeue(engine, call);
+}
+
+/** A call that no isolate works on waits again, before those that came after it; `pump` is the caller's to do. */
+export function requeue(engine: Engine, call: Call): void {
+  const { lane } = call;
+  call.startedAt = call.pid = 0;
+  call.deadline = call.dueAt;
+  call.quick = false;
+  const place = lane.queue.findIndex(({ piped }) => !piped);
+  lane.queue.splice(place < 0 ? lane.queue.length : place, 0, call);
+  engine.waiting.add(lane);
+  engine.wake();
+}
+
+/** The call in the isolate is over: the next one that the runner has already, or none. */
+export function endCall(engine: Engine, slot: Slot): void {
+  if (!advance(engine, slot)) return becomeIdle(engine, slot);
+  if (slot.state !== 'busy') moveSlot(engine, slot, 'busy');
+  if (slot.lane.queue.length > 0) pump(engine, slot.lane);
 }
 
 /** Whether a call that got no answer may run once more. */
@@ -265,20 +309,14 @@ export function becomeIdle(engine: Engine, slot: Slot): void {
   const used = slot.served > 0;
   const left = lane.fleet.retired && lane.queue.length === 0;
   const moved = runner.group !== groupOf(engine, lane) || !runner.open || left;
-  if ((isOnce(lane) && used) || (moved && (used || lane.queue.length === 0)) || worn(engine, slot))
+  if (
+    (isOnce(lane) && used) ||
+    (moved && (used || lane.queue.length === 0)) ||
+    isWorn(engine, slot)
+  )
     disposeSlot(engine, slot);
   else moveSlot(engine, slot, 'idle');
   pump(engine, lane);
-}
-
-function worn(engine: Engine, slot: Slot): boolean {
-  const { isolateMaxCalls, isolateMaxAgeMs, isolateMaxHeapShare } = engine.settings;
-  const heapLimitKb = slot.lane.fleet.bundle.limits.memoryMb * 1_024;
-  return (
-    slot.served >= isolateMaxCalls ||
-    engine.now() - slot.openedAt >= isolateMaxAgeMs ||
-    slot.heapKb > heapLimitKb * isolateMaxHeapShare
-  );
 }
 
 export function failure(code: Code, message: string, usage: Usage | null = null): Outcome {

@@ -11,9 +11,11 @@ import {
   mayRetry,
   pump,
   releaseCall,
+  requeue,
   retry,
   usageOf,
 } from './lanes.ts';
+import { takeNext } from './feed.ts';
 import type { Call, Lane, Slot } from './records.ts';
 import type { Loss, Runner } from '../process/runner.ts';
 import { disposeSlot, removeSlot } from './slots.ts';
@@ -36,6 +38,7 @@ export function onLost(engine: Engine, runner: Runner, loss: Loss): void {
   runner.group?.runners.delete(runner);
   engine.activeRunners.delete(runner);
   const states = new Map(active.map((slot) => [slot, slot.state]));
+  const ahead = active.flatMap(takeNext);
   for (const slot of slots) {
     releaseCall(slot);
     removeSlot(engine, slot);
@@ -47,6 +50,7 @@ export function onLost(engine: Engine, runner: Runner, loss: Loss): void {
     const innocent = culprit !== null || loss.kind === 'retired' || states.get(slot) === 'dying';
     onSuspect(engine, slot.lane, calls.get(slot) ?? null, innocent ? 0 : weight);
   }
+  for (const call of ahead) onAhead(engine, call);
   for (const slot of slots) pump(engine, slot.lane);
 }
 
@@ -91,6 +95,16 @@ function onCulprit(engine: Engine, slot: Slot, call: Call | null | undefined, lo
   blame(engine, call?.lane ?? lane, loss.kind);
   if (call) answer(engine, call, failure(code, loss.reason, usageOf(engine, call, 0)));
   else if (lane.slots.size === 0) failQueue(engine, lane, code, loss.reason);
+}
+
+/**
+ * A call that the runner had beside the one of its isolate: most likely it was not begun, and it may run twice. Its
+ * next run is on its own, so that whoever kills runners is the call of an isolate the next time.
+ */
+function onAhead(engine: Engine, call: Call): void {
+  if (mayRetry(engine, call)) return requeue(engine, call);
+  const message = 'the runner process died and there is no time for a second try';
+  answer(engine, call, failure('RUNNER_KILLED', message, usageOf(engine, call, 0)));
 }
 
 /** A call that was in a lost runner and may or may not be the cause; a weight of 0 says that it is not. */

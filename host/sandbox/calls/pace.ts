@@ -12,10 +12,12 @@ import type { Lane } from './records.ts';
 const TRUST_AFTER = 16;
 const SHORT_MICROS = 3_000;
 const LONG_MICROS = 15_000;
-/** Quick calls of one org in work at once. */
+/** Quick calls of one org in work at once, where they can not be handed to an isolate at work. */
 const QUICK_WIDTH = 2;
+/** The same for an org whose calls wait for the host: most of their time needs no thread. */
+const WAITING_WIDTH = 4;
 /** A call that takes so long waits for a timer, ms. */
-const WAITS_MS = 20;
+export const WAITS_MS = 20;
 /** How long a long call, and one that broke a limit, costs the trust. */
 const LONG_PENALTY_MS = 60_000;
 const BROKEN_PENALTY_MS = 600_000;
@@ -24,25 +26,48 @@ export function isQuick(lane: Lane, now: number): boolean {
   return lane.shortCalls >= TRUST_AFTER && now >= lane.slowUntil && lane.kind === 'org';
 }
 
+/** Whether calls may be handed to an isolate that is at work with another: nothing makes them wait for each other long. */
+export function isStraight(lane: Lane, now: number): boolean {
+  return lane.straightCalls >= TRUST_AFTER && isQuick(lane, now);
+}
+
 /**
  * Whether one more isolate may begin a call. Quick ones run one after the other anyway: spread over many isolates they
- * would only cost more each (18 µs from one isolate, 90 µs from sixteen in turn), and two keep the thread busy.
+ * would only cost more each (18 µs from one isolate, 90 µs from sixteen in turn). `pipeable`: the call can be handed to
+ * an isolate that is at work.
  */
-export function mayBegin(lane: Lane, now: number): boolean {
+export function mayBegin(lane: Lane, now: number, pipeable: boolean): boolean {
   if (!isQuick(lane, now)) return true;
   let computing = 0;
   for (const { state, call } of lane.slots)
     if (state === 'busy' && call?.hostWaiting === 0 && now - call.startedAt < WAITS_MS) computing++;
+  if (lane.straightCalls === 0) return computing < WAITING_WIDTH;
   // Beside other orgs one is enough: their calls keep the thread busy.
   const others = (lane.home?.active.size ?? 0) - computing;
-  return computing < (others > 0 ? 1 : QUICK_WIDTH);
+  const one = others > 0 || (pipeable && isStraight(lane, now));
+  return computing < (one ? 1 : QUICK_WIDTH);
 }
 
-/** A call has settled after so much CPU time. */
-export function noteCall(lane: Lane, cpuMicros: number, now: number): void {
+export interface Ended {
+  readonly cpuMicros: number;
+  /** It waited for nothing. */
+  readonly straight: boolean;
+  /** It ran on the runner's own thread. */
+  readonly quick: boolean;
+}
+
+/** A call has settled. */
+export function noteCall(lane: Lane, { cpuMicros, straight, quick }: Ended, now: number): void {
+  lane.straightCalls = straight ? lane.straightCalls + 1 : 0;
   if (cpuMicros <= SHORT_MICROS) lane.shortCalls += 1;
   else if (cpuMicros < LONG_MICROS) lane.shortCalls = Math.min(lane.shortCalls, TRUST_AFTER) - 1;
-  else loseTrust(lane, now + LONG_PENALTY_MS);
+  // On a thread of its own it held nobody up.
+  else loseTrust(lane, quick ? now + LONG_PENALTY_MS : 0);
+}
+
+/** A call was handed to an isolate at work in vain. */
+export function noteBounce(lane: Lane): void {
+  lane.straightCalls = 0;
 }
 
 /** A call broke a limit. */
@@ -51,6 +76,6 @@ export function noteBroken(lane: Lane, now: number): void {
 }
 
 function loseTrust(lane: Lane, until: number): void {
-  lane.shortCalls = 0;
+  lane.shortCalls = lane.straightCalls = 0;
   lane.slowUntil = Math.max(lane.slowUntil, until);
 }

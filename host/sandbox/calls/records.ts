@@ -12,7 +12,7 @@ import type { GuestBundle, Invocation, Outcome } from '../sandbox.ts';
 export interface Call {
   /** Number on the wire; unique within the host for as long as it matters. */
   readonly id: number;
-  /** Null for a probe: it only wants to know whether the plug-in loads. */
+  /** Null for a probe, which only wants to know whether the plug-in loads, and for a warm-up. */
   readonly invocation: Invocation | null;
   /** The org's own lane: whom the call is charged to, wherever it runs. */
   readonly lane: Lane;
@@ -30,6 +30,10 @@ export interface Call {
   /** The isolate was made for this call. */
   cold: boolean;
   retried: boolean;
+  /** It was sent to run on the runner's own thread. */
+  quick: boolean;
+  /** It was sent, at some time, to an isolate that was at work with another call; that is done once. */
+  piped: boolean;
   answered: boolean;
   hostCalls: number;
   /** Host calls without an answer yet. */
@@ -54,6 +58,8 @@ export interface Slot {
   readonly openedAt: number;
   state: SlotState;
   call: Call | null;
+  /** Calls that the runner has already and begins after `call`, in this order. */
+  readonly next: Call[];
   served: number;
   /** When the present state is overdue, monotonic ms. Not used while busy: the call knows. */
   stateEnd: number;
@@ -102,6 +108,8 @@ export interface Lane {
   lastUsed: number;
   /** Calls in a row that were short; see `pace.ts`. */
   shortCalls: number;
+  /** Calls in a row that ended without waiting for anything. */
+  straightCalls: number;
   /** Until when no call of the org is taken to be short, monotonic ms. */
   slowUntil: number;
 }

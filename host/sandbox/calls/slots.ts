@@ -17,6 +17,7 @@ export function createSlot(engine: Engine, lane: Lane, runner: Runner): Slot {
     openedAt: now,
     state: 'opening',
     call: null,
+    next: [],
     served: 0,
     // The runner ends it by itself at `loadWallMs`; the host only if that fails.
     stateEnd: now + loadWallMs + disposeGraceMs,
@@ -82,6 +83,17 @@ export function removeSlot(engine: Engine, slot: Slot): void {
   }
   runner.lanes.delete(lane);
   if (lane.home === runner) lane.home = null;
+}
+
+/** Whether the isolate has done its time: it gets no further calls. */
+export function isWorn(engine: Engine, slot: Slot): boolean {
+  const { isolateMaxCalls, isolateMaxAgeMs, isolateMaxHeapShare } = engine.settings;
+  const heapLimitKb = slot.lane.fleet.bundle.limits.memoryMb * 1_024;
+  return (
+    slot.served >= isolateMaxCalls ||
+    engine.now() - slot.openedAt >= isolateMaxAgeMs ||
+    slot.heapKb > heapLimitKb * isolateMaxHeapShare
+  );
 }
 
 function activate(engine: Engine, slot: Slot): void {

@@ -95,6 +95,9 @@ function flagsOf(settings: SandboxSettings, readable: readonly string[]): readon
     '--disallow-code-generation-from-strings',
     '--max-old-space-size=96',
     '--v8-pool-size=1',
+    // For the prelude, which takes it away from guests; see the runner's trimmer.
+    '--expose-gc',
+    '--compaction-target-fragmentation-percent-for-reduce-memory=1',
     ...(settings.strict ? ['--jitless'] : []),
   ];
 }

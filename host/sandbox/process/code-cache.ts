@@ -23,8 +23,11 @@ interface Entry {
   bytes: Uint8Array | null;
 }
 
-/** Scripts whose caches are kept, the oldest dropped first; a cache is about twice its source. */
+/** Caches that are kept, those longest unused dropped first; a cache is about twice its source. */
 const MAX_ENTRIES = 256;
+const MAX_TOTAL_BYTES = 16_777_216;
+/** However large they are: those of the versions that are live, more or less, and the prelude's. */
+const MIN_ENTRIES = 8;
 const MAX_CACHE_BYTES = 134_217_728;
 /** A script that takes longer to compile goes without a cache, ms. */
 const COMPILE_MS = 30_000;
@@ -49,15 +52,22 @@ export function openCodeCache(enclosure: Enclosure, spawner: Spawner, log: Log):
   function entryOf(kind: ScriptKind, digest: string, source: string): Entry {
     const key = `${kind} ${digest} ${process.versions.v8} ${flags}`;
     const found = entries.get(key);
-    if (found) return found;
+    if (found) {
+      // A map keeps the order of insertion: taken out and put in again, it is the one used last.
+      entries.delete(key);
+      entries.set(key, found);
+      return found;
+    }
     // One compiler at a time: a host that starts with many plug-ins must not start as many processes.
     const made = chain.then(() => compile(kind, digest, source));
     chain = made;
     const entry: Entry = { made, bytes: null };
-    void made.then((bytes) => (entry.bytes = bytes)); // compile never rejects
     entries.set(key, entry);
-    const oldest = entries.keys().next().value;
-    if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest);
+    // compile never rejects
+    void made.then((bytes) => {
+      entry.bytes = bytes;
+      dropUnused(entries);
+    });
     return entry;
   }
 
@@ -70,6 +80,17 @@ export function openCodeCache(enclosure: Enclosure, spawner: Spawner, log: Log):
       await chain;
     },
   };
+}
+
+function dropUnused(entries: Map<string, Entry>): void {
+  let total = 0;
+  for (const { bytes } of entries.values()) total += bytes?.byteLength ?? 0;
+  for (const [key, { bytes }] of entries) {
+    const tooMany = entries.size > MAX_ENTRIES || total > MAX_TOTAL_BYTES;
+    if (!tooMany || entries.size <= MIN_ENTRIES) return;
+    entries.delete(key);
+    total -= bytes?.byteLength ?? 0;
+  }
 }
 
 interface Job {

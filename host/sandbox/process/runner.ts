@@ -139,7 +139,10 @@ export class Runner {
       plugin: bundle?.plugin ?? null,
       version: bundle?.version ?? null,
       isolates: this.slots.size,
-      inFlight: [...this.active].filter((slot) => slot.call).length,
+      inFlight: [...this.active].reduce(
+        (sum, slot) => sum + (slot.call ? 1 + slot.next.length : 0),
+        0,
+      ),
       rssBytes: this.#memory?.read() ?? 0,
     };
   }

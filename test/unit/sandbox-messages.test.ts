@@ -1,0 +1,34 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { readMessages } from '../../host/runner/messages.ts';
+
+type Message = [kind: string, id: number, text: string];
+
+function read(all: string): Message[] {
+  const messages: Message[] = [];
+  readMessages(all, (...message) => messages.push(message));
+  return messages;
+}
+
+const pack = (messages: readonly Message[]): string =>
+  messages.map(([kind, id, text]) => `${kind}\n${id}\n${text.length}\n${text}`).join('');
+
+test('what a guest kept is read as it was said, whatever the texts hold', () => {
+  const message = fc.tuple(
+    fc.constantFrom('reply', 'settled', 'log'),
+    fc.nat(),
+    fc.string({ unit: fc.constantFrom('\n', '0', 'é', '\ud83d\ude00', 'x'), maxLength: 20 }),
+  );
+  fc.assert(
+    fc.property(fc.array(message), (messages) => {
+      expect(read(pack(messages))).toEqual(messages);
+    }),
+  );
+});
+
+test('a text out of form ends the reading and throws nothing', () => {
+  const good: Message = ['reply', 1, 'ok'];
+  for (const bad of ['reply', 'reply\n1', 'reply\n1\n5\nab', 'reply\nx\n1\na', 'reply\n1\n-3\nabc'])
+    expect(read(pack([good]) + bad)).toEqual([good]);
+  fc.assert(fc.property(fc.string(), (text) => void read(text)));
+});
