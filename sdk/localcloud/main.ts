@@ -1,11 +1,12 @@
 /**
- * The program `node sdk/localcloud/main.ts`: RabbitMQ and cells, told about and ruled by JSON lines.
- * May import: rabbitmq, cell.
+ * The program `node sdk/localcloud/main.ts`: RabbitMQ, cells and, when asked for, NATS, told about and ruled by JSON lines.
+ * May import: rabbitmq, nats, cell.
  */
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 import { type Cells, openCells } from './cell/open.ts';
+import { type NatsNode, openNats } from './nats.ts';
 import { type RabbitNode, openRabbit } from './rabbitmq.ts';
 
 const USAGE = `usage: node sdk/localcloud/main.ts [options]
@@ -13,8 +14,10 @@ const USAGE = `usage: node sdk/localcloud/main.ts [options]
   --timeout-ms N    how long a request waits for its service (10000)
   --port N          port of the first cell, the others follow (free ones)
   --prefix NAME     AmqpPrefix (vcd)
+  --exchange NAME   AmqpExchange for notifications in XML (systemExchange)
   --rabbit-url URL  use this broker instead of starting one
-  --no-install      never install RabbitMQ`;
+  --nats            start a nats-server too
+  --no-install      never install RabbitMQ or nats-server`;
 
 function say(line: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -35,7 +38,9 @@ function readOptions(args: readonly string[]) {
       'timeout-ms': { type: 'string', default: '10000' },
       port: { type: 'string', default: '0' },
       prefix: { type: 'string', default: 'vcd' },
+      exchange: { type: 'string', default: 'systemExchange' },
       'rabbit-url': { type: 'string' },
+      nats: { type: 'boolean', default: false },
       'no-install': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -44,28 +49,38 @@ function readOptions(args: readonly string[]) {
     help: values.help,
     url: values['rabbit-url'],
     install: !values['no-install'],
+    nats: values.nats,
     cells: {
       count: natural('cells', values.cells, 1),
       timeoutMs: natural('timeout-ms', values['timeout-ms'], 1),
       port: natural('port', values.port, 0),
       prefix: values.prefix,
+      exchange: values.exchange,
     },
   };
 }
 
-/** What a line of standard input asks for; each is answered by `done` or `error`. */
-async function obey(command: unknown, rabbit: RabbitNode | undefined): Promise<void> {
-  if (command !== 'stop-broker' && command !== 'start-broker')
-    throw new Error('the commands are stop-broker and start-broker');
-  if (!rabbit) throw new Error('the broker was not started here');
-  await (command === 'stop-broker' ? rabbit.stop() : rabbit.start());
+/** What was started here and can be stopped and started again. */
+interface Nodes {
+  readonly broker: RabbitNode | undefined;
+  readonly nats: NatsNode | undefined;
 }
 
-async function handle(line: string, rabbit: RabbitNode | undefined): Promise<void> {
+/** What a line of standard input asks for; each is answered by `done` or `error`. */
+async function obey(command: unknown, nodes: Nodes): Promise<void> {
+  const [, what, name] = /^(stop|start)-(broker|nats)$/.exec(String(command)) ?? [];
+  if (!what)
+    throw new Error('the commands are stop-broker, start-broker, stop-nats and start-nats');
+  const node = nodes[name as keyof Nodes];
+  if (!node) throw new Error(`${name} was not started here`);
+  await (what === 'stop' ? node.stop() : node.start());
+}
+
+async function handle(line: string, nodes: Nodes): Promise<void> {
   let command: unknown;
   try {
     command = (JSON.parse(line) as { type?: unknown } | null)?.type;
-    await obey(command, rabbit);
+    await obey(command, nodes);
     say({ type: 'done', command });
   } catch (error) {
     say({
@@ -76,10 +91,16 @@ async function handle(line: string, rabbit: RabbitNode | undefined): Promise<voi
   }
 }
 
-function ready(amqpUrl: string, { cells, orgs, provider }: Cells): void {
+interface Urls {
+  readonly amqpUrl: string;
+  /** Null without `--nats`. */
+  readonly natsUrl: string | null;
+}
+
+function ready(urls: Urls, { cells, orgs, provider }: Cells): void {
   say({
     type: 'ready',
-    amqpUrl,
+    ...urls,
     cells: cells.map(({ url, uuid, replyQueue }) => ({ url, uuid, replyQueue })),
     orgs,
     provider,
@@ -95,19 +116,19 @@ async function serve(options: ReturnType<typeof readOptions>, ended: Promise<voi
   let starting = true;
   void ended.then(() => starting && process.exit(0));
   await using stack = new AsyncDisposableStack();
-  const rabbit = options.url
-    ? undefined
-    : stack.use(await openRabbit({ onProgress, install: options.install }));
-  const amqpUrl = options.url ?? rabbit?.url ?? '';
+  const { install } = options;
+  const broker = options.url ? undefined : stack.use(await openRabbit({ onProgress, install }));
+  const nats = options.nats ? stack.use(await openNats({ onProgress, install })) : undefined;
+  const amqpUrl = options.url ?? broker?.url ?? '';
   onProgress(`starting ${options.cells.count} cell(s)`);
   const cells = stack.use(await openCells({ ...options.cells, amqpUrl }));
   let work = Promise.resolve();
   lines.on('line', (line) => {
     // One after the other: a start must not overtake the stop before it.
-    work = work.then(() => handle(line, rabbit));
+    work = work.then(() => handle(line, { broker, nats }));
   });
   starting = false;
-  ready(amqpUrl, cells);
+  ready({ amqpUrl, natsUrl: nats?.url ?? null }, cells);
   await ended;
   await work;
 }

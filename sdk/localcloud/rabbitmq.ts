@@ -1,18 +1,18 @@
 /**
  * Runs a private RabbitMQ node: own name, ports, epmd and data folder, no root, nothing left behind.
- * May import: rabbit.
+ * May import: rabbit, nodes.
  */
 import { mkdir, mkdtemp, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { nodesFolder } from './rabbit/cache.ts';
-import { type Layout, writeLayout } from './rabbit/environment.ts';
+import { nodesFolder } from './nodes/cache.ts';
+import { openKeeper } from './nodes/keeper.ts';
+import { freePort } from './nodes/ports.ts';
+import { endProcess } from './nodes/processes.ts';
+import { recordOwner, sweepNodes } from './nodes/sweep.ts';
+import { type Layout, markOf, writeLayout } from './rabbit/environment.ts';
 import { type Programs, provideRabbit } from './rabbit/install.ts';
-import { openKeeper } from './rabbit/keeper.ts';
 import { type Parts, control, startNode, stopNode } from './rabbit/node.ts';
-import { freePort } from './rabbit/ports.ts';
-import { endProcess } from './rabbit/processes.ts';
-import { recordOwner, sweepNodes } from './rabbit/sweep.ts';
 
 export interface RabbitOptions {
   /** Data folder, kept at the end. @default a new folder below the cache, deleted at the end */
@@ -60,8 +60,8 @@ const ATTEMPTS = 3;
 /** A failed start ends all it has begun, so that the caller can simply try again. */
 async function begin(programs: Programs, options: RabbitOptions): Promise<Parts> {
   const given = options.dir;
-  await mkdir(given ?? nodesFolder(), { recursive: true, mode: 0o700 });
-  const dir = await realpath(given ?? (await mkdtemp(join(nodesFolder(), 'node-'))));
+  await mkdir(given ?? nodesFolder('rabbitmq'), { recursive: true, mode: 0o700 });
+  const dir = await realpath(given ?? (await mkdtemp(join(nodesFolder('rabbitmq'), 'node-'))));
   const ports = {
     amqp: options.port ?? (await freePort()),
     dist: await freePort(),
@@ -72,7 +72,7 @@ async function begin(programs: Programs, options: RabbitOptions): Promise<Parts>
   await using undo = new AsyncDisposableStack();
   const keeper = undo.use(openKeeper(given === undefined ? dir : undefined));
   const parts: Parts = { programs, layout, keeper, pids: { epmd: 0, node: 0 } };
-  await recordOwner(dir, ports.epmd);
+  await recordOwner(dir, [markOf(dir), ['-port', String(ports.epmd), '127.0.0.1']]);
   await writeLayout(layout);
   await startNode(parts);
   undo.move();
@@ -99,7 +99,8 @@ async function beginSomehow(programs: Programs, options: RabbitOptions): Promise
 export async function openRabbit(options: RabbitOptions = {}): Promise<RabbitNode> {
   const progress = options.onProgress ?? RABBIT_DEFAULTS.onProgress;
   const programs = await provideRabbit(options.install ?? RABBIT_DEFAULTS.install, progress);
-  for (const dir of await sweepNodes(nodesFolder())) progress(`ended a node left behind in ${dir}`);
+  for (const dir of await sweepNodes(nodesFolder('rabbitmq')))
+    progress(`ended a node left behind in ${dir}`);
   progress('starting a private RabbitMQ node');
   const began = performance.now();
   const parts = await beginSomehow(programs, options);

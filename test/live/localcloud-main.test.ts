@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, test } from 'vitest';
 
-import { answers } from '../../sdk/localcloud/rabbit/ports.ts';
-import { descendantsOf, isAlive } from '../../sdk/localcloud/rabbit/processes.ts';
+import { answers } from '../../sdk/localcloud/nodes/ports.ts';
+import { descendantsOf, isAlive } from '../../sdk/localcloud/nodes/processes.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../sdk/localcloud/main.ts', import.meta.url));
 

@@ -11,14 +11,14 @@ import { fileURLToPath } from 'node:url';
 import { connect } from 'amqplib';
 import { expect, test } from 'vitest';
 
-import { answers, freePort } from '../../sdk/localcloud/rabbit/ports.ts';
+import { answers } from '../../sdk/localcloud/nodes/ports.ts';
 import {
   descendantsOf,
   findProcesses,
   isAlive,
   signal,
-} from '../../sdk/localcloud/rabbit/processes.ts';
-import { sweepNodes } from '../../sdk/localcloud/rabbit/sweep.ts';
+} from '../../sdk/localcloud/nodes/processes.ts';
+import { sweepNodes } from '../../sdk/localcloud/nodes/sweep.ts';
 import { openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -114,7 +114,6 @@ test('an owner killed by SIGKILL leaves no process and no folder', async () => {
 test('a node that even its keeper could not end is swept by the next start', async () => {
   const nodes = await mkdtemp(join(tmpdir(), 'vcx-sweep-'));
   const dir = join(nodes, 'node-left');
-  const port = await freePort();
   await mkdir(dir);
   // As a dead owner would have left it: a process with the mark of the folder, and a note of the owner.
   const left = spawn(
@@ -128,7 +127,8 @@ test('a node that even its keeper could not end is swept by the next start', asy
   const [leftPid, otherPid] = [left.pid ?? 0, other.pid ?? 0];
   try {
     await until(() => findProcesses(['-vcx_dir']).includes(leftPid), 'the command line');
-    const living = { pid: process.pid, start: 'another process', epmdPort: port };
+    const marks = [['-vcx_dir', encodeURIComponent(dir)]];
+    const living = { pid: process.pid, start: 'another process', marks };
     await writeFile(join(dir, 'owner.json'), JSON.stringify(living));
     expect(await sweepNodes(nodes)).toEqual([dir]);
     expect(isAlive(leftPid)).toBe(false);

@@ -1,7 +1,7 @@
 /** Chains of services: the cell's answers past response filters, and requests along several services. */
 import { expect, test } from 'vitest';
 
-import { matchesMedia } from '../../sdk/localcloud/cell/filters.ts';
+import { matchesMedia } from '../../sdk/localcloud/cell/amqp/filters.ts';
 import {
   type Message,
   answerWith,

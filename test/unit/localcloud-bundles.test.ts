@@ -3,7 +3,7 @@ import { deflateRawSync } from 'node:zlib';
 
 import { describe, expect, test } from 'vitest';
 
-import { localizations } from '../../sdk/localcloud/cell/extend/bundles.ts';
+import { localizations } from '../../sdk/localcloud/cell/extension/bundles/bundles.ts';
 import {
   BASE,
   type Cloud,

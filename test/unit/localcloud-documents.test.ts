@@ -1,13 +1,13 @@
 /** Documents of the simulated cell: order, number and namespace of elements, XML and JSON forms. */
 import { describe, expect, test } from 'vitest';
 
-import { readAccept } from '../../sdk/localcloud/cell/accept.ts';
-import { type Element, element, leaf } from '../../sdk/localcloud/cell/element.ts';
-import { VcloudFault, faultElement } from '../../sdk/localcloud/cell/fault.ts';
-import { compileFilter } from '../../sdk/localcloud/cell/fiql.ts';
-import { fromJson, jsonName, toJson } from '../../sdk/localcloud/cell/json.ts';
-import { validate } from '../../sdk/localcloud/cell/validate.ts';
-import { readXml, writeXml } from '../../sdk/localcloud/cell/xml.ts';
+import { readAccept } from '../../sdk/localcloud/cell/documents/accept.ts';
+import { type Element, element, leaf } from '../../sdk/localcloud/cell/documents/element.ts';
+import { VcloudFault, faultElement } from '../../sdk/localcloud/cell/documents/fault.ts';
+import { compileFilter } from '../../sdk/localcloud/cell/queries/fiql.ts';
+import { fromJson, jsonName, toJson } from '../../sdk/localcloud/cell/documents/json.ts';
+import { validate } from '../../sdk/localcloud/cell/documents/validate.ts';
+import { readXml, writeXml } from '../../sdk/localcloud/cell/documents/xml.ts';
 
 const HEAD =
   'xmlns="http://www.vmware.com/vcloud/v1.5" xmlns:vmext="http://www.vmware.com/vcloud/extension/v1.5"';

@@ -1,7 +1,7 @@
 /** Java's regular expressions on whole texts, case by case; every verdict was checked against a real JVM. */
 import { describe, expect, test } from 'vitest';
 
-import { translateJavaRegex } from '../../sdk/localcloud/cell/java-regex.ts';
+import { translateJavaRegex } from '../../sdk/localcloud/cell/java-regex/regex.ts';
 import { JAVA_REGEX_CASES, JAVA_REGEX_REFUSALS } from './localcloud-java-regex.cases.ts';
 
 function matches(pattern: string, text: string): boolean {

@@ -3,22 +3,23 @@ import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 
 import { createApp } from '../../sdk/localcloud/cell/app.ts';
-import type { CellBroker } from '../../sdk/localcloud/cell/broker.ts';
-import type { Element } from '../../sdk/localcloud/cell/element.ts';
+import type { CellBroker } from '../../sdk/localcloud/cell/amqp/broker.ts';
+import type { Element } from '../../sdk/localcloud/cell/documents/element.ts';
 import {
   type CellForward,
   type CellReply,
   type CellRequest,
   decodeReply,
-} from '../../sdk/localcloud/cell/message.ts';
-import { type OAuthDesk, createOAuthDesk } from '../../sdk/localcloud/cell/oauth/oauth.ts';
+} from '../../sdk/localcloud/cell/amqp/message.ts';
+import { type OAuthDesk, createOAuthDesk } from '../../sdk/localcloud/cell/sessions/oauth/oauth.ts';
+import type { Notice } from '../../sdk/localcloud/cell/events/notice.ts';
 import {
   type SessionRules,
   createSessionRules,
   openSession,
-} from '../../sdk/localcloud/cell/sessions.ts';
+} from '../../sdk/localcloud/cell/sessions/sessions.ts';
 import { type Org, type Store, type User, createStore } from '../../sdk/localcloud/cell/store.ts';
-import { readXml } from '../../sdk/localcloud/cell/xml.ts';
+import { readXml } from '../../sdk/localcloud/cell/documents/xml.ts';
 
 export const BASE = 'http://127.0.0.1:1';
 export const VCLOUD = 'http://www.vmware.com/vcloud/v1.5';
@@ -55,6 +56,8 @@ export interface Cloud {
   readonly store: Store;
   readonly rules: SessionRules;
   readonly oauth: OAuthDesk;
+  /** Every event so far that would be published. */
+  readonly notices: Notice[];
   /** By routing key. */
   readonly services: Map<string, Service>;
   /** `METHOD /path`, as the system administrator unless told otherwise; '' as nobody. */
@@ -97,13 +100,15 @@ export function createCloud(): Cloud {
   const rules = createSessionRules(3_600_000);
   const oauth = createOAuthDesk(store, rules);
   const services = new Map<string, Service>();
+  const notices: Notice[] = [];
+  store.listeners.add((notice) => notices.push(notice));
   const amqp = {
     host: 'h',
     port: 5672,
     vhost: '/',
     username: 'u',
     ssl: false,
-    exchange: 'systemExchange',
+    password: 'p',
     prefix: 'vcd',
   };
   const app = createApp({ store, rules, oauth, base: BASE, amqp, broker: createBroker(services) });
@@ -145,6 +150,7 @@ export function createCloud(): Cloud {
     store,
     rules,
     oauth,
+    notices,
     services,
     call,
     async expectCall(status, what, options) {

@@ -1,7 +1,7 @@
 /** Tokens of the simulated cell: API tokens, service accounts with their rotating token, and sessions that end. */
 import { describe, expect, test } from 'vitest';
 
-import { openSession, revokeSessions } from '../../sdk/localcloud/cell/sessions.ts';
+import { openSession, revokeSessions } from '../../sdk/localcloud/cell/sessions/sessions.ts';
 import { type Answer, type Cloud, createCloud } from './localcloud-kit.ts';
 
 const URN = 'urn:ietf:params:oauth:grant-type:';

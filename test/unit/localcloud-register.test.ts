@@ -1,11 +1,20 @@
 /** What the simulated cell's store allows: services, children, rights, and which service a path belongs to. */
 import { describe, expect, test } from 'vitest';
 
-import { type Element, element, leaf, textOf } from '../../sdk/localcloud/cell/element.ts';
-import { servicesFor } from '../../sdk/localcloud/cell/filters.ts';
-import { createEntity, deleteEntity, updateService } from '../../sdk/localcloud/cell/register.ts';
-import { entityElement } from '../../sdk/localcloud/cell/represent.ts';
-import { createRight, deleteRight } from '../../sdk/localcloud/cell/rights.ts';
+import {
+  type Element,
+  element,
+  leaf,
+  textOf,
+} from '../../sdk/localcloud/cell/documents/element.ts';
+import { servicesFor } from '../../sdk/localcloud/cell/amqp/filters.ts';
+import {
+  createEntity,
+  deleteEntity,
+  updateService,
+} from '../../sdk/localcloud/cell/extension/register.ts';
+import { entityElement } from '../../sdk/localcloud/cell/documents/represent.ts';
+import { createRight, deleteRight } from '../../sdk/localcloud/cell/extension/rights.ts';
 import { type Store, childrenOf, createStore, rightsOf } from '../../sdk/localcloud/cell/store.ts';
 
 interface Wanted {

@@ -154,7 +154,11 @@ describe('an event', () => {
     await create(cloud);
     const all = await cloud.call('GET /api/query?type=event', { as: cloud.user('bob') });
     const types = children(all.xml, 'EventRecord').map(({ attributes }) => attributes['eventType']);
-    expect(types).toEqual(['org/example/done', 'com/vmware/vcloud/event/task/create']);
+    expect(types).toEqual([
+      'org/example/done',
+      'com/vmware/vcloud/event/task/create',
+      'com/vmware/vcloud/event/task/start',
+    ]);
     const mine = 'type=adminEvent&filter=serviceNamespace==org.example';
     const [found] = children((await cloud.call(`GET /api/query?${mine}`)).xml, 'AdminEventRecord');
     expect(found?.attributes).toMatchObject({

@@ -1,33 +1,41 @@
 /**
  * What a cell does with a request: sign-in first, then the services' own paths, then its own, and its answers past
  * the services that filter them.
- * May import: accept, admin, broker, caller, dispatch, documents, extend, fault, filters, message, oauth, sign-in,
- * tenant, work; hono.
+ * May import: accept, admin, broker, caller, dispatch, documents, events, extension, fault, filters, message, oauth,
+ * sign-in, tenant, work; hono.
  */
 import { randomUUID } from 'node:crypto';
 
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 
-import { checkVersion, readAccept } from './accept.ts';
-import { type AdminOptions, adminRoutes, queryRoute } from './admin.ts';
-import type { CellBroker } from './broker.ts';
-import { type Caller, type CellEnv, callerOf, requireProvider, sessionOf } from './caller.ts';
-import { dispatch, filterAnswer } from './dispatch.ts';
-import { sendFault } from './documents.ts';
-import { authorizationRoutes } from './extend/authorization-routes.ts';
-import { bundleRoutes } from './extend/bundle-routes.ts';
-import { resolverRoutes } from './extend/resolver-routes.ts';
-import { VcloudFault } from './fault.ts';
-import { servicesFor, servicesForAnswer } from './filters.ts';
-import { type HttpMessage, requestMessage, targetOf } from './message.ts';
-import { accountRoutes } from './oauth/account-routes.ts';
-import type { OAuthDesk } from './oauth/oauth.ts';
-import { oauthRoutes } from './oauth/routes.ts';
-import type { SessionRules } from './sessions.ts';
-import { signInRoutes } from './sign-in.ts';
+import { checkVersion, readAccept } from './documents/accept.ts';
+import { type AdminOptions, adminRoutes, queryRoute } from './extension/admin.ts';
+import type { CellBroker } from './amqp/broker.ts';
+import {
+  type Caller,
+  type CellEnv,
+  callerOf,
+  requireProvider,
+  sessionOf,
+} from './sessions/caller.ts';
+import { dispatch, filterAnswer } from './amqp/dispatch.ts';
+import { sendFault } from './documents/documents.ts';
+import { authorizationRoutes } from './extension/authorization/routes.ts';
+import { bundleRoutes } from './extension/bundles/routes.ts';
+import { resolverRoutes } from './extension/resolver-routes.ts';
+import { localRoutes } from './events/routes.ts';
+import { VcloudFault } from './documents/fault.ts';
+import { servicesFor, servicesForAnswer } from './amqp/filters.ts';
+import { type HttpMessage, requestMessage, targetOf } from './amqp/message.ts';
+import { accountRoutes } from './sessions/oauth/account-routes.ts';
+import type { OAuthDesk } from './sessions/oauth/oauth.ts';
+import { oauthRoutes } from './sessions/oauth/routes.ts';
+import type { SessionRules } from './sessions/sessions.ts';
+import { signInRoutes } from './sessions/sign-in.ts';
 import { peopleRoutes } from './tenant/people-routes.ts';
 import { tenantRoutes } from './tenant/routes.ts';
+import { vAppRoutes } from './tenant/vapp-routes.ts';
 import { workRoutes } from './work/routes.ts';
 
 export interface AppOptions extends AdminOptions {
@@ -50,7 +58,7 @@ interface Inner {
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** Never given to a service, whatever its filters say: without these nobody could take the filter back. */
 const RESERVED =
-  /^\/(?:api\/(?:versions|sessions?)|api\/admin\/extension(?:\/.*)?|cloudapi\/1\.0\.0\/.*|oauth\/.*|transfer\/.*)$/s;
+  /^\/(?:api\/(?:versions|sessions?)|api\/admin\/extension(?:\/.*)?|cloudapi\/1\.0\.0\/.*|oauth\/.*|transfer\/.*|_local\/.*)$/s;
 
 async function bodyOf(c: Context<Front>): Promise<Uint8Array<ArrayBuffer>> {
   const announced = Number(c.req.header('content-length') ?? 0);
@@ -83,7 +91,9 @@ function createInner(options: AppOptions): Hono<Inner> {
   for (const routes of [
     tenantRoutes(options),
     peopleRoutes(options),
+    vAppRoutes(options),
     workRoutes(options),
+    localRoutes(options.store),
     authorizationRoutes(options),
     bundleRoutes(options),
     resolverRoutes(options),

@@ -1,6 +1,6 @@
 /**
  * One cell: an HTTP front on loopback over the shared store, and a reply queue of its own.
- * May import: app, broker, discovery, oauth, sessions, store; hono.
+ * May import: app, broker, oauth, settings, sessions, store; hono.
  */
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -9,10 +9,10 @@ import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 
 import { type Front, createApp } from './app.ts';
-import { type Counts, openBroker } from './broker.ts';
-import type { AmqpSettings } from './discovery.ts';
-import type { OAuthDesk } from './oauth/oauth.ts';
-import type { SessionRules } from './sessions.ts';
+import { type Counts, openBroker } from './amqp/broker.ts';
+import type { AmqpSettings } from './extension/settings/amqp.ts';
+import type { OAuthDesk } from './sessions/oauth/oauth.ts';
+import type { SessionRules } from './sessions/sessions.ts';
 import type { Store } from './store.ts';
 
 export interface CellOptions {
@@ -47,7 +47,7 @@ function amqpSettings({ amqpUrl, prefix }: CellOptions): AmqpSettings {
     vhost: decodeURIComponent(url.pathname.slice(1)) || '/',
     username: decodeURIComponent(url.username),
     ssl,
-    exchange: 'systemExchange',
+    password: decodeURIComponent(url.password),
     prefix,
   };
 }

@@ -1,12 +1,22 @@
 /**
  * Starts several cells over one store: a whole simulated vCloud inside this process.
- * May import: bundles, cell, oauth, sessions, store.
+ * May import: advance, bundles, cell, oauth, outbox, sessions, store, tenant.
  */
 import { type Cell, openCell } from './cell.ts';
-import { type Bundle, type Localization, localizations } from './extend/bundles.ts';
-import { type OAuthDesk, activeServiceAccount, createOAuthDesk } from './oauth/oauth.ts';
-import { SESSION_DEFAULTS, createSessionRules, revokeSessions } from './sessions.ts';
-import { type Holds, type Org, type Store, SYSTEM_ORG, createStore } from './store.ts';
+import { openOutbox } from './events/outbox.ts';
+import { type Bundle, type Localization, localizations } from './extension/bundles/bundles.ts';
+import { type OAuthDesk, activeServiceAccount, createOAuthDesk } from './sessions/oauth/oauth.ts';
+import { SESSION_DEFAULTS, createSessionRules, revokeSessions } from './sessions/sessions.ts';
+import {
+  type Holds,
+  type Org,
+  OPERATION_MS,
+  type Store,
+  SYSTEM_ORG,
+  createStore,
+} from './store.ts';
+import { vdcsOf } from './tenant/documents.ts';
+import { openClockwork } from './work/advance.ts';
 
 export interface CellsOptions {
   readonly amqpUrl: string;
@@ -20,6 +30,12 @@ export interface CellsOptions {
   readonly port?: number;
   /** Lifetime of sessions in milliseconds. @default 86400000 */
   readonly expireAfterMs?: number;
+  /** AmqpExchange: a topic exchange for notifications in XML, made when it is missing. @default 'systemExchange' */
+  readonly exchange?: string;
+  /** EnableNotifications. @default true */
+  readonly notifications?: boolean;
+  /** How long vCloud's own operations take, in milliseconds. @default 100 */
+  readonly operationMs?: number;
 }
 
 export const CELLS_DEFAULTS = {
@@ -27,6 +43,9 @@ export const CELLS_DEFAULTS = {
   timeoutMs: 10_000,
   prefix: 'vcd',
   port: 0,
+  exchange: 'systemExchange',
+  notifications: true,
+  operationMs: OPERATION_MS,
   ...SESSION_DEFAULTS,
 } as const satisfies Omit<CellsOptions, 'amqpUrl'>;
 
@@ -39,6 +58,7 @@ export interface OrgAccount extends Org {
     readonly rights: Holds;
   }[];
   readonly vApps: readonly { readonly id: string; readonly name: string }[];
+  readonly vdcs: readonly { readonly id: string; readonly name: string }[];
 }
 
 /** A running vCloud; disposing it ends all cells. */
@@ -52,6 +72,8 @@ export interface Cells extends AsyncDisposable {
   revokeSessions(afterRequests?: number): void;
   /** An active service account of the System org, or of the named one, with a refresh token that is good for one use. */
   createServiceAccount(org?: string): ServiceAccount;
+  /** What has become of the events: confirmed by the broker, waiting for it, forgotten. */
+  notified(): { readonly published: number; readonly waiting: number; readonly dropped: number };
   /** Localization bundles that have arrived, in order. */
   readonly bundles: readonly Bundle[];
   /** Their texts, merged by key. */
@@ -79,6 +101,7 @@ function accounts(store: Store): OrgAccount[] {
     vApps: [...store.vApps.values()]
       .filter((vApp) => vApp.org === org)
       .map(({ id, name }) => ({ id, name })),
+    vdcs: vdcsOf(store, org).map(({ id, name }) => ({ id, name })),
   }));
 }
 
@@ -98,8 +121,13 @@ function serviceAccount(store: Store, oauth: OAuthDesk, name: string): ServiceAc
 
 /** Start cells on loopback; resolves when all listen and their reply queues are bound. */
 export async function openCells(options: CellsOptions): Promise<Cells> {
-  const { count, port, expireAfterMs, ...rest } = { ...CELLS_DEFAULTS, ...options };
+  const { count, port, expireAfterMs, exchange, notifications, operationMs, ...rest } = {
+    ...CELLS_DEFAULTS,
+    ...options,
+  };
   const store = createStore();
+  store.operationMs = operationMs;
+  Object.assign(store.settings, { exchange, notifications });
   const rules = createSessionRules(expireAfterMs);
   const oauth = createOAuthDesk(store, rules);
   await using undo = new AsyncDisposableStack();
@@ -108,6 +136,16 @@ export async function openCells(options: CellsOptions): Promise<Cells> {
     const own = port === 0 ? 0 : port + index;
     cells.push(undo.use(await openCell({ ...rest, store, rules, oauth, port: own })));
   }
+  const outbox = undo.use(
+    await openOutbox({
+      amqpUrl: rest.amqpUrl,
+      exchange: () => store.settings.exchange,
+      jsonExchange: `${rest.prefix}.notifications20`,
+      base: () => cells[0]?.url ?? '',
+    }),
+  );
+  store.listeners.add((notice) => outbox.add(notice));
+  undo.use(openClockwork(store));
   const owned = undo.move();
   const { name, password } = store.administrator;
   return {
@@ -122,6 +160,7 @@ export async function openCells(options: CellsOptions): Promise<Cells> {
     },
     revokeSessions: (afterRequests = 0) => revokeSessions(store, rules, afterRequests),
     createServiceAccount: (org = SYSTEM_ORG.name) => serviceAccount(store, oauth, org),
+    notified: () => ({ ...outbox.counts, waiting: outbox.waiting() }),
     bundles: store.bundles.bundles,
     localizations: () => localizations(store.bundles),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -1,13 +1,17 @@
 /**
  * The one vCloud behind all cells: orgs, people, vApps, rights, and the objects of extension services.
- * May import: bundles, element, kinds; types of work.
+ * May import: bundles, element, kinds, populate, settings; types of blocking, notice and work.
  */
 import { randomUUID } from 'node:crypto';
 
-import type { Element } from './element.ts';
-import { type BundleDesk, createBundleDesk } from './extend/bundles.ts';
-import { KINDS, type KindName } from './kinds.ts';
-import type { CloudEvent, Task } from './work/work.ts';
+import type { Element } from './documents/element.ts';
+import { type BundleDesk, createBundleDesk } from './extension/bundles/bundles.ts';
+import { KINDS, type KindName } from './extension/kinds.ts';
+import { type Settings, createSettings } from './extension/settings/settings.ts';
+import type { BlockingTask } from './blocking/blocking.ts';
+import type { Notice } from './events/notice.ts';
+import { populate } from './populate.ts';
+import type { CloudEvent, Run, Task } from './work/work.ts';
 
 export interface Org {
   readonly id: string;
@@ -50,6 +54,18 @@ export interface VApp {
   /** Id of the user. */
   readonly owner: string;
   readonly created: Date;
+  /** Id of the virtual datacenter it is in. */
+  readonly vdc: string;
+  /** 0 while it is made, 8 powered off, -1 when making it failed. */
+  readonly status: 0 | 8 | -1;
+  readonly description?: string;
+}
+
+/** A virtual datacenter; each org has one. */
+export interface Vdc {
+  readonly id: string;
+  readonly name: string;
+  readonly org: Org;
 }
 
 export interface Right {
@@ -85,6 +101,7 @@ export interface Store {
   readonly orgs: readonly Org[];
   readonly users: Map<string, User>;
   readonly roles: Map<string, Role>;
+  readonly vdcs: Map<string, Vdc>;
   readonly vApps: Map<string, VApp>;
   readonly administrator: User;
   readonly rights: Map<string, Right>;
@@ -95,6 +112,14 @@ export interface Store {
   readonly tasks: Map<string, Task>;
   readonly events: CloudEvent[];
   readonly bundles: BundleDesk;
+  readonly settings: Settings;
+  /** Told of every event while notifications are enabled. */
+  readonly listeners: Set<(notice: Notice) => void>;
+  readonly blockingTasks: Map<string, BlockingTask>;
+  /** vCloud's own operations under way, by the id of their task. */
+  readonly runs: Map<string, Run>;
+  /** How long such an operation takes, in milliseconds. */
+  operationMs: number;
 }
 
 /** The System org has the same id in every installation. */
@@ -102,6 +127,9 @@ export const SYSTEM_ORG: Org = { id: 'a93c9db9-7471-3192-8d09-a8f7eeda85f9', nam
 
 /** What only those see who administer an org. */
 export const ADMINISTRATOR_VIEW = 'General: Administrator View';
+
+/** Long enough to be seen under way, short enough for tests. */
+export const OPERATION_MS = 100;
 
 /** A handful of vCloud's own rights, so that the list of a user is never just the plug-in's. */
 const BUILT_IN = [
@@ -112,34 +140,6 @@ const BUILT_IN = [
   [ADMINISTRATOR_VIEW, 'General'],
   ['General: Send Notification', 'General'],
 ] as const;
-
-const PEOPLE = [
-  ['alice', 'Organization Administrator', 'all'],
-  ['bob', 'Console Access Only', 'view'],
-  ['carol', 'vApp User', 'none'],
-] as const;
-
-const VAPPS = ['web', 'database'] as const;
-
-/** An org's three roles, their three people and its vApps, which belong to the first of them. */
-function populate(store: Store, org: Org): void {
-  for (const [name, roleName, takes] of PEOPLE) {
-    const held = [...store.rights.values()].filter(
-      (right) => takes === 'all' || right.name !== ADMINISTRATOR_VIEW,
-    );
-    const rights = new Set(held.map((right) => right.id));
-    const role = { id: randomUUID(), name: roleName, description: '', org, takes, rights };
-    const password = `${name}-${org.name}`;
-    const user = { id: randomUUID(), name, password, org, role: role.id, isEnabled: true };
-    store.roles.set(role.id, role);
-    store.users.set(user.id, user);
-  }
-  const owner = [...store.users.values()].find((user) => user.org === org)?.id ?? '';
-  for (const name of VAPPS) {
-    const vApp = { id: randomUUID(), name: `${name}-${org.name}`, org, owner, created: new Date() };
-    store.vApps.set(vApp.id, vApp);
-  }
-}
 
 /** A new vCloud with the orgs acme and globex; all ids but the System org's are random. */
 export function createStore(): Store {
@@ -164,6 +164,7 @@ export function createStore(): Store {
     orgs: ['acme', 'globex'].map((name) => ({ id: randomUUID(), name })),
     users: new Map([[administrator.id, administrator]]),
     roles: new Map([[role.id, role]]),
+    vdcs: new Map(),
     vApps: new Map(),
     administrator,
     rights: new Map(rights.map((right) => [right.id, right])),
@@ -173,8 +174,13 @@ export function createStore(): Store {
     tasks: new Map(),
     events: [],
     bundles: createBundleDesk(),
+    settings: createSettings(),
+    listeners: new Set(),
+    blockingTasks: new Map(),
+    runs: new Map(),
+    operationMs: OPERATION_MS,
   };
-  for (const org of store.orgs) populate(store, org);
+  for (const org of store.orgs) populate(store, org, ADMINISTRATOR_VIEW);
   return store;
 }
 

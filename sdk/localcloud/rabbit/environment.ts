@@ -6,8 +6,6 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { markOf } from './sweep.ts';
-
 export interface Ports {
   readonly amqp: number;
   readonly dist: number;
@@ -19,6 +17,11 @@ export interface Layout {
   readonly ports: Ports;
   readonly config: readonly string[];
   readonly plugins: readonly string[];
+}
+
+/** The command line of the node holds `-vcx_dir DIR`, the mark by which it is recognised; without blanks. */
+export function markOf(dir: string): readonly [string, string] {
+  return ['-vcx_dir', encodeURIComponent(dir)];
 }
 
 export const nodeName = (ports: Ports) => `vcx-${ports.amqp}@localhost`;

@@ -1,6 +1,6 @@
 /**
  * The processes of one private node: epmd and the Erlang machine, started, watched and stopped.
- * May import: environment, install, keeper, ports, processes; amqplib.
+ * May import: environment, install, nodes; amqplib.
  */
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -11,11 +11,11 @@ import { promisify } from 'node:util';
 
 import { connect } from 'amqplib';
 
+import type { Keeper } from '../nodes/keeper.ts';
+import { answers } from '../nodes/ports.ts';
+import { descendantsOf, endProcess, isAlive, signal, waitGone } from '../nodes/processes.ts';
 import { type Layout, nodeEnv, nodeName } from './environment.ts';
 import type { Programs } from './install.ts';
-import type { Keeper } from './keeper.ts';
-import { answers } from './ports.ts';
-import { descendantsOf, endProcess, isAlive, signal, waitGone } from './processes.ts';
 
 const START_MS = 90_000;
 const STOP_MS = 15_000;

@@ -1,14 +1,12 @@
 /**
- * Orgs, vApps, users and roles as documents, with the links of services among their own.
- * May import: caller, element, represent, service-links, store, tenant, work.
+ * Orgs, users and roles as documents, with the links of services among their own.
+ * May import: caller, element, represent, service-links, store, tenant.
  */
-import type { Caller } from '../caller.ts';
-import { type Element, element, leaf } from '../element.ts';
-import { serviceLinksFor } from '../extend/service-links.ts';
-import { type View, link, rightReference } from '../represent.ts';
-import type { Org, Role, Store, User, VApp } from '../store.ts';
-import { taskElement } from '../work/documents.ts';
-import { hasEnded } from '../work/work.ts';
+import type { Caller } from '../sessions/caller.ts';
+import { type Element, element, leaf } from '../documents/element.ts';
+import { serviceLinksFor } from '../extension/service-links.ts';
+import { type View, link, rightReference } from '../documents/represent.ts';
+import type { Org, Role, Store, User, Vdc } from '../store.ts';
 import {
   MEDIA,
   adminOrgPath,
@@ -19,7 +17,8 @@ import {
   tasksPath,
   userPath,
   userReference,
-  vAppPath,
+  vdcPath,
+  vdcReference,
 } from './paths.ts';
 
 /** The store and the request that a document is made for. */
@@ -45,7 +44,8 @@ const attributesOf = (view: View, { path, media, urn, name }: Head) => ({
   href: `${view.base}${path}`,
 });
 
-function entity(
+/** A document with the links of services after its own. */
+export function entity(
   { store, view }: Scene,
   qualified: `vcloud:${string}`,
   head: Head,
@@ -57,7 +57,7 @@ function entity(
   return element(qualified, attributesOf(view, head), [...links, ...added, ...rest]);
 }
 
-const described = (text: string | undefined) =>
+export const described = (text: string | undefined) =>
   text === undefined ? [] : [leaf('vcloud:Description', text)];
 
 export function orgElement(scene: Scene, org: Org): Element {
@@ -68,6 +68,7 @@ export function orgElement(scene: Scene, org: Org): Element {
     : [];
   return entity(scene, 'vcloud:Org', { ...head, urn: `urn:vcloud:org:${org.id}` }, [
     link(view, 'down', tasksPath(org), MEDIA.tasksList),
+    ...vdcsOf(scene.store, org).map((vdc) => link(view, 'down', vdcPath(vdc), MEDIA.vdc)),
     link(view, 'down', `/api/query?type=vApp&filter=org==${org.id}`, MEDIA.records),
     link(view, 'down:extensibility', '/api/extensibility', EXTENSIBILITY),
     ...admin,
@@ -101,6 +102,9 @@ function adminOrgLinks({ view, caller }: Scene, org: Org): Element[] {
 export const usersOf = (store: Store, org: Org): User[] =>
   [...store.users.values()].filter((user) => user.org.id === org.id && !user.isServiceAccount);
 
+export const vdcsOf = (store: Store, org: Org): Vdc[] =>
+  [...store.vdcs.values()].filter((vdc) => vdc.org.id === org.id);
+
 export const rolesOf = (store: Store, org: Org): Role[] =>
   [...store.roles.values()].filter((role) => role.org.id === org.id);
 
@@ -121,6 +125,11 @@ export function adminOrgElement(scene: Scene, org: Org): Element {
     leaf('vcloud:IsEnabled', true),
     element('vcloud:Settings', {}, [settings]),
     element('vcloud:Users', {}, users),
+    element(
+      'vcloud:Vdcs',
+      {},
+      vdcsOf(store, org).map((vdc) => vdcReference(view, 'vcloud:Vdc', vdc)),
+    ),
     orgRightsElement(scene, org, 'vcloud:RightReferences'),
     orgRolesElement(scene, org, 'vcloud:RoleReferences'),
   ]);
@@ -185,42 +194,6 @@ export function roleElement(scene: Scene, role: Role): Element {
       held.map((right) => rightReference(view, 'vcloud:RightReference', right)),
     ),
   ]);
-}
-
-/** The tasks under way whose owner this is, as every entity shows them. */
-function tasksOn(scene: Scene, id: string): Element[] {
-  const running = [...scene.store.tasks.values()].filter(
-    (task) =>
-      !hasEnded(task.status) &&
-      task.parts.some(
-        ({ name, attributes }) => name === 'Owner' && attributes['href']?.includes(id),
-      ),
-  );
-  if (running.length === 0) return [];
-  return [
-    element(
-      'vcloud:Tasks',
-      {},
-      running.map((task) => taskElement(scene, task)),
-    ),
-  ];
-}
-
-export function vAppElement(scene: Scene, vApp: VApp): Element {
-  const { store, view } = scene;
-  const path = vAppPath(vApp);
-  const owner = store.users.get(vApp.owner);
-  const head = { path, media: MEDIA.vApp, id: vApp.id, name: vApp.name };
-  const shown = entity(scene, 'vcloud:VApp', { ...head, urn: `urn:vcloud:vapp:${vApp.id}` }, [
-    link(view, 'up', orgPath(vApp.org), MEDIA.org),
-    ...tasksOn(scene, vApp.id),
-    leaf('vcloud:DateCreated', vApp.created.toISOString()),
-    ...(owner ? [element('vcloud:Owner', {}, [userReference(view, 'vcloud:User', owner)])] : []),
-    leaf('vcloud:autoNature', true),
-    leaf('vcloud:InMaintenanceMode', false),
-  ]);
-  // 8: powered off.
-  return { ...shown, attributes: { ...shown.attributes, status: '8', deployed: 'false' } };
 }
 
 export function orgListElement({ view }: Scene, orgs: readonly Org[]): Element {

@@ -2,9 +2,9 @@
  * Where the objects of orgs are, what their documents are called, and references to them.
  * May import: element, represent, store.
  */
-import { type Element, element } from '../element.ts';
-import type { View } from '../represent.ts';
-import type { Org, Role, User, VApp } from '../store.ts';
+import { type Element, element } from '../documents/element.ts';
+import type { View } from '../documents/represent.ts';
+import type { Org, Role, User, VApp, Vdc } from '../store.ts';
 import type { Task } from '../work/work.ts';
 
 export const MEDIA = {
@@ -15,6 +15,8 @@ export const MEDIA = {
   role: 'application/vnd.vmware.admin.role',
   right: 'application/vnd.vmware.admin.right',
   vApp: 'application/vnd.vmware.vcloud.vApp',
+  vdc: 'application/vnd.vmware.vcloud.vdc',
+  instantiate: 'application/vnd.vmware.vcloud.instantiateVAppTemplateParams',
   task: 'application/vnd.vmware.vcloud.task',
   tasksList: 'application/vnd.vmware.vcloud.tasksList',
   event: 'application/vnd.vmware.admin.event',
@@ -29,6 +31,7 @@ export const tasksPath = ({ id }: Org) => `/api/tasksList/${id}`;
 export const userPath = ({ id }: Pick<User, 'id'>) => `/api/admin/user/${id}`;
 export const rolePath = ({ id }: Pick<Role, 'id'>) => `/api/admin/role/${id}`;
 export const vAppPath = ({ id }: Pick<VApp, 'id'>) => `/api/vApp/vapp-${id}`;
+export const vdcPath = ({ id }: Pick<Vdc, 'id'>) => `/api/vdc/${id}`;
 export const taskPath = ({ id }: Pick<Task, 'id'>) => `/api/task/${id}`;
 
 interface Target {
@@ -70,4 +73,20 @@ export const roleReference = (view: View, name: `vcloud:${string}`, role: Role):
     media: MEDIA.role,
     name: role.name,
     id: `urn:vcloud:role:${role.id}`,
+  });
+
+export const vAppReference = (view: View, name: `vcloud:${string}`, vApp: VApp): Element =>
+  reference(view, name, {
+    path: vAppPath(vApp),
+    media: MEDIA.vApp,
+    name: vApp.name,
+    id: `urn:vcloud:vapp:${vApp.id}`,
+  });
+
+export const vdcReference = (view: View, name: `vcloud:${string}`, vdc: Vdc): Element =>
+  reference(view, name, {
+    path: vdcPath(vdc),
+    media: MEDIA.vdc,
+    name: vdc.name,
+    id: `urn:vcloud:vdc:${vdc.id}`,
   });

@@ -1,12 +1,13 @@
 /**
  * Users and roles below the administrative view of an org.
- * May import: caller, documents, store, tenant; hono.
+ * May import: caller, documents, notice, store, tenant; hono.
  */
 import { type Context, Hono } from 'hono';
 
-import { type CellEnv, requireAdministrator } from '../caller.ts';
-import { readDocument, sendDocument } from '../documents.ts';
-import type { Role, User } from '../store.ts';
+import { EVENT_ROOT, raise, userNamed } from '../events/notice.ts';
+import { type CellEnv, requireAdministrator } from '../sessions/caller.ts';
+import { readDocument, sendDocument } from '../documents/documents.ts';
+import type { Role, Store, User } from '../store.ts';
 import { roleElement, userElement } from './documents.ts';
 import { MEDIA } from './paths.ts';
 import {
@@ -21,6 +22,14 @@ import { type Place, notFound, orgOf, sceneOf } from './routes.ts';
 
 const USER = { ns: 'vcloud', name: 'User', type: 'User' } as const;
 const ROLE = { ns: 'vcloud', name: 'Role', type: 'Role' } as const;
+
+/** What somebody has done to a user or role, as an event of its org: `user/create` and so on. */
+function raisePerson(store: Store, by: User, what: string, done: User | Role): void {
+  const { id, name, org } = done;
+  const kind = what.split('/')[0] ?? '';
+  const entity = { kind, id, name };
+  raise(store, { type: `${EVENT_ROOT}${what}`, success: true, org, user: userNamed(by), entity });
+}
 
 function userRoutes(app: Hono<CellEnv>, place: Place): void {
   const { store } = place;
@@ -40,15 +49,28 @@ function userRoutes(app: Hono<CellEnv>, place: Place): void {
   app.post('/api/admin/org/:id/users', async (c) => {
     const org = orgOf(place, c);
     requireAdministrator(c.get('caller'), org);
-    return answer(c, createUser(store, org, await readDocument(c, USER)), 201);
+    const user = createUser(store, org, await readDocument(c, USER));
+    raisePerson(store, c.get('caller').user, 'user/create', user);
+    return answer(c, user, 201);
   });
   app.get('/api/admin/user/:id', (c) => answer(c, found(c, false)));
   app.put('/api/admin/user/:id', async (c) => {
     const user = found(c, true);
-    return answer(c, updateUser(store, user, await readDocument(c, USER)));
+    const updated = updateUser(store, user, await readDocument(c, USER));
+    raisePerson(store, c.get('caller').user, 'user/modify', updated);
+    if (updated.isEnabled !== user.isEnabled)
+      raisePerson(
+        store,
+        c.get('caller').user,
+        updated.isEnabled ? 'user/enable' : 'user/disable',
+        updated,
+      );
+    return answer(c, updated);
   });
   app.delete('/api/admin/user/:id', (c) => {
-    deleteUser(store, found(c, true));
+    const user = found(c, true);
+    deleteUser(store, user);
+    raisePerson(store, c.get('caller').user, 'user/delete', user);
     return c.body(null, 204);
   });
 }
@@ -69,15 +91,21 @@ function roleRoutes(app: Hono<CellEnv>, place: Place): void {
   app.post('/api/admin/org/:id/roles', async (c) => {
     const org = orgOf(place, c);
     requireAdministrator(c.get('caller'), org);
-    return answer(c, createRole(store, org, await readDocument(c, ROLE)), 201);
+    const role = createRole(store, org, await readDocument(c, ROLE));
+    raisePerson(store, c.get('caller').user, 'role/create', role);
+    return answer(c, role, 201);
   });
   app.get('/api/admin/role/:id', (c) => answer(c, found(c)));
   app.put('/api/admin/role/:id', async (c) => {
     const role = found(c);
-    return answer(c, updateRole(store, role, await readDocument(c, ROLE)));
+    const updated = updateRole(store, role, await readDocument(c, ROLE));
+    raisePerson(store, c.get('caller').user, 'role/modify', updated);
+    return answer(c, updated);
   });
   app.delete('/api/admin/role/:id', (c) => {
-    deleteRole(store, found(c));
+    const role = found(c);
+    deleteRole(store, role);
+    raisePerson(store, c.get('caller').user, 'role/delete', role);
     return c.body(null, 204);
   });
 }

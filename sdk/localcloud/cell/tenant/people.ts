@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import { type Element, textOf } from '../element.ts';
-import { uuidIn } from '../extend/service-links.ts';
-import { VcloudFault } from '../fault.ts';
+import { type Element, textOf } from '../documents/element.ts';
+import { uuidIn } from '../extension/service-links.ts';
+import { VcloudFault } from '../documents/fault.ts';
 import { type Org, type Role, type Store, SYSTEM_ORG, type User } from '../store.ts';
 
 const refuse = (message: string, minor?: string) => new VcloudFault(400, message, minor);

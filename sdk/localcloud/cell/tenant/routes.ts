@@ -1,5 +1,5 @@
 /**
- * Organizations, their administrative view, vApps, and the provider's view of the whole cloud.
+ * Organizations, their administrative view, and the provider's view of the whole cloud.
  * May import: caller, documents, fault, represent, store, tenant; hono.
  */
 import { type Context, Hono } from 'hono';
@@ -10,11 +10,11 @@ import {
   requireOrg,
   requireProvider,
   sees,
-} from '../caller.ts';
-import { sendDocument, viewOf } from '../documents.ts';
-import { type Element, element } from '../element.ts';
-import { VcloudFault } from '../fault.ts';
-import { rightReference } from '../represent.ts';
+} from '../sessions/caller.ts';
+import { sendDocument, viewOf } from '../documents/documents.ts';
+import { type Element, element } from '../documents/element.ts';
+import { VcloudFault } from '../documents/fault.ts';
+import { rightReference } from '../documents/represent.ts';
 import { type Org, SYSTEM_ORG, type Store, orgById } from '../store.ts';
 import {
   type Scene,
@@ -23,7 +23,6 @@ import {
   orgListElement,
   orgRightsElement,
   orgRolesElement,
-  vAppElement,
 } from './documents.ts';
 import { MEDIA, orgReference, roleReference } from './paths.ts';
 
@@ -111,14 +110,6 @@ export function tenantRoutes(place: Place): Hono<CellEnv> {
   app.get('/api/org/:id', (c) => {
     const document = orgElement(sceneOf(place, c), orgOf(place, c));
     return sendDocument(c, { document, type: 'Org', media: MEDIA.org });
-  });
-  app.get('/api/vApp/:id', (c) => {
-    const id = c.req.param('id');
-    const vApp = id.startsWith('vapp-') ? store.vApps.get(id.slice(5).toLowerCase()) : undefined;
-    if (!vApp) throw notFound('vapp', id);
-    requireOrg(c.get('caller'), vApp.org);
-    const document = vAppElement(sceneOf(place, c), vApp);
-    return sendDocument(c, { document, type: 'VApp', media: MEDIA.vApp });
   });
   adminRoutes(app, place);
   return app;

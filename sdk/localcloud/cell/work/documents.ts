@@ -2,9 +2,9 @@
  * Tasks and lists of tasks as documents.
  * May import: caller, element, paths, represent, store, work.
  */
-import type { Caller } from '../caller.ts';
-import { type Element, element, leaf } from '../element.ts';
-import { type View, link } from '../represent.ts';
+import type { Caller } from '../sessions/caller.ts';
+import { type Element, element, leaf } from '../documents/element.ts';
+import { type View, link } from '../documents/represent.ts';
 import { type Org, type Store, orgById } from '../store.ts';
 import { MEDIA, orgReference, taskPath, tasksPath } from '../tenant/paths.ts';
 import { type Task, hasEnded } from './work.ts';
@@ -17,7 +17,8 @@ interface Scene {
 
 function linksOf({ view, caller }: Scene, task: Task): Element[] {
   if (hasEnded(task.status)) return [];
-  const edit = caller.isProvider ? [link(view, 'edit', taskPath(task), MEDIA.task)] : [];
+  const edit =
+    caller.isProvider && !task.operates ? [link(view, 'edit', taskPath(task), MEDIA.task)] : [];
   return [...edit, link(view, 'task:cancel', `${taskPath(task)}/action/cancel`)];
 }
 

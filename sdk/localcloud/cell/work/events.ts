@@ -1,22 +1,11 @@
 /**
- * Events of services: what may be posted, and the list that queries read.
- * May import: element, fault, store, work.
+ * Events of services: what may be posted, and what is made of it.
+ * May import: element, fault, notice, store.
  */
-import { randomUUID } from 'node:crypto';
-
-import type { Element } from '../element.ts';
-import { VcloudFault } from '../fault.ts';
+import type { Element } from '../documents/element.ts';
+import { VcloudFault } from '../documents/fault.ts';
+import { namedIn, raise, userNamed } from '../events/notice.ts';
 import type { Org, Store } from '../store.ts';
-import type { CloudEvent } from './work.ts';
-
-/** The oldest are forgotten beyond this number, as a real audit trail is trimmed. */
-const MAX_EVENTS = 10_000;
-
-/** Keep an event, with an id and the time. */
-export function recordEvent(store: Store, event: Omit<CloudEvent, 'id' | 'timeStamp'>): void {
-  store.events.push({ ...event, id: randomUUID(), timeStamp: new Date().toISOString() });
-  if (store.events.length > MAX_EVENTS) store.events.shift();
-}
 
 const refuse = (message: string) => new VcloudFault(400, `Event: ${message}`);
 
@@ -42,15 +31,24 @@ export function postEvent(store: Store, org: Org, node: Element): void {
   const user = child('User');
   if (!user) throw refuse("the element 'User' is required");
   const properties = child('EventProperties')?.children ?? [];
-  recordEvent(store, {
-    org: org.id,
-    type,
-    serviceNamespace,
-    success: success === undefined || success.trim() === 'true' || success.trim() === '1',
-    owner: child('Owner')?.attributes ?? {},
-    user: user.attributes,
-    properties: Object.fromEntries(
-      properties.map(({ attributes }) => [attributes['name'] ?? '', attributes['value'] ?? '']),
-    ),
-  });
+  const owner = child('Owner')?.attributes ?? {};
+  const succeeded = success === undefined || success.trim() === 'true' || success.trim() === '1';
+  raise(
+    store,
+    {
+      type,
+      success: succeeded,
+      org,
+      user: namedIn(user.attributes, 'user') ?? userNamed(store.administrator),
+      entity: namedIn(owner, 'entity') ?? { kind: 'org', id: org.id, name: org.name },
+    },
+    {
+      serviceNamespace,
+      owner,
+      user: user.attributes,
+      properties: Object.fromEntries(
+        properties.map(({ attributes }) => [attributes['name'] ?? '', attributes['value'] ?? '']),
+      ),
+    },
+  );
 }

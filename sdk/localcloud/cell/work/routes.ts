@@ -4,9 +4,9 @@
  */
 import { type Context, Hono } from 'hono';
 
-import { type CellEnv, requireOrg, requireProvider } from '../caller.ts';
-import { readDocument, sendDocument } from '../documents.ts';
-import { VcloudFault } from '../fault.ts';
+import { type CellEnv, requireOrg, requireProvider } from '../sessions/caller.ts';
+import { readDocument, sendDocument } from '../documents/documents.ts';
+import { VcloudFault } from '../documents/fault.ts';
 import { orgById } from '../store.ts';
 import { MEDIA } from '../tenant/paths.ts';
 import { type Place, notFound, orgOf, sceneOf } from '../tenant/routes.ts';

@@ -1,14 +1,21 @@
 /**
  * What may be done with tasks: creating, updating until they end, asking for their cancellation.
- * May import: element, fault, store, work.
+ * May import: element, fault, notice, store, work.
  */
 import { randomUUID } from 'node:crypto';
 
-import { type Element, textOf } from '../element.ts';
-import { VcloudFault } from '../fault.ts';
-import type { Org, Store } from '../store.ts';
-import { recordEvent } from './events.ts';
-import { TASK_STATES, type Task, type TaskStatus, hasEnded } from './work.ts';
+import { type Element, textOf } from '../documents/element.ts';
+import { VcloudFault } from '../documents/fault.ts';
+import {
+  EVENT_ROOT,
+  type Named,
+  VCLOUD_NAMESPACE,
+  namedIn,
+  raise,
+  userNamed,
+} from '../events/notice.ts';
+import { type Org, type Store, orgById } from '../store.ts';
+import { type Operation, TASK_STATES, type Task, type TaskStatus, hasEnded } from './work.ts';
 
 const EXPIRES_AFTER_MS = 90 * 86_400_000;
 /** What a task's document may bring along. */
@@ -70,7 +77,43 @@ export function createTask(store: Store, org: Org, node: Element): Task {
   };
   store.tasks.set(task.id, task);
   recordTaskEvent(store, task, 'create');
+  if (status === 'running') recordTaskEvent(store, task, 'start');
   return task;
+}
+
+/** Put a task of vCloud itself into an org's list, not started yet. */
+export function createOwnTask(
+  store: Store,
+  org: Org,
+  what: {
+    readonly operates: Operation;
+    readonly operation: string;
+    readonly parts: readonly Element[];
+  },
+): Task {
+  const now = new Date();
+  const task: Task = {
+    ...what,
+    id: randomUUID(),
+    org: org.id,
+    name: 'task',
+    status: 'preRunning',
+    operationName: what.operates.name,
+    serviceNamespace: VCLOUD_NAMESPACE,
+    startTime: now.toISOString(),
+    expiryTime: new Date(now.getTime() + EXPIRES_AFTER_MS).toISOString(),
+    cancelRequested: false,
+  };
+  store.tasks.set(task.id, task);
+  recordTaskEvent(store, task, 'create');
+  return task;
+}
+
+/** End a task, whatever it was, and say so. */
+export function endTask(store: Store, task: Task, status: keyof typeof END_EVENTS): void {
+  const ended: Task = { ...task, status, endTime: new Date().toISOString() };
+  store.tasks.set(task.id, ended);
+  recordTaskEvent(store, ended, END_EVENTS[status]);
 }
 
 /** Forward only: what runs is not queued again, and what has ended stays as it is. */
@@ -82,6 +125,7 @@ function checkStep(from: TaskStatus, to: TaskStatus): void {
 
 /** Change a task by its validated document: 400 when it has ended, or for a step back. */
 export function updateTask(store: Store, task: Task, node: Element): Task {
+  if (task.operates) throw refuse("it is vCloud's own");
   const status = statusOf(node);
   checkStep(task.status, status);
   const { operation, operationName, serviceNamespace } = node.attributes;
@@ -102,7 +146,8 @@ export function updateTask(store: Store, task: Task, node: Element): Task {
     ...(description === undefined ? {} : { description }),
   };
   store.tasks.set(task.id, updated);
-  if (hasEnded(status)) recordTaskEvent(store, updated, END_EVENTS[status] ?? 'complete');
+  if (status === 'running' && task.status !== status) recordTaskEvent(store, updated, 'start');
+  if (isEnd(status)) recordTaskEvent(store, updated, END_EVENTS[status]);
   return updated;
 }
 
@@ -112,23 +157,51 @@ export function requestCancel(store: Store, task: Task): void {
   store.tasks.set(task.id, { ...task, cancelRequested: true });
 }
 
-const END_EVENTS: Partial<Record<TaskStatus, string>> = {
+const END_EVENTS = {
   success: 'complete',
   error: 'fail',
   canceled: 'abort',
   aborted: 'abort',
-};
+} as const;
 
-function recordTaskEvent(store: Store, task: Task, verb: string): void {
-  const attributesOf = (name: string) =>
-    task.parts.find((part) => part.name === name)?.attributes ?? {};
-  recordEvent(store, {
-    org: task.org,
-    type: `com/vmware/vcloud/event/task/${verb}`,
-    serviceNamespace: task.serviceNamespace,
-    success: verb === 'create' || verb === 'complete',
-    owner: { id: `urn:vcloud:task:${task.id}`, name: task.name, type: 'vcloud:task' },
-    user: attributesOf('User'),
-    properties: {},
-  });
+const isEnd = (status: TaskStatus): status is keyof typeof END_EVENTS =>
+  Object.hasOwn(END_EVENTS, status);
+
+/** What notifications call a task: by its operation, since every task's own name is the same. */
+export const taskNamed = ({ id, operationName, name }: Task): Named => ({
+  kind: 'task',
+  id,
+  name: operationName || name,
+});
+
+const attributesOf = (task: Task, name: string): Readonly<Record<string, string>> =>
+  task.parts.find((part) => part.name === name)?.attributes ?? {};
+
+/** What a task works on, as far as its owner's reference says. */
+export const taskOwner = (task: Task): Named | undefined =>
+  namedIn(attributesOf(task, 'Owner'), 'entity');
+
+/** Say that a task was created or started, or has ended. */
+export function recordTaskEvent(
+  store: Store,
+  task: Task,
+  verb: 'create' | 'start' | 'complete' | 'fail' | 'abort',
+): void {
+  const org = orgById(store, task.org);
+  if (!org) return;
+  const owner = taskOwner(task);
+  const entity = taskNamed(task);
+  raise(
+    store,
+    {
+      type: `${EVENT_ROOT}task/${verb}`,
+      success: verb !== 'fail' && verb !== 'abort',
+      org,
+      user: namedIn(attributesOf(task, 'User'), 'user') ?? userNamed(store.administrator),
+      entity,
+      task: entity,
+      ...(owner ? { taskOwner: owner } : {}),
+    },
+    { serviceNamespace: task.serviceNamespace, user: attributesOf(task, 'User') },
+  );
 }

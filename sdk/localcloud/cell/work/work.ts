@@ -2,7 +2,7 @@
  * Tasks and events as the store keeps them.
  * May import: element.
  */
-import type { Element } from '../element.ts';
+import type { Element } from '../documents/element.ts';
 
 export const TASK_STATES = [
   'queued',
@@ -36,8 +36,33 @@ export interface Task {
   readonly endTime?: string;
   readonly expiryTime: string;
   readonly cancelRequested: boolean;
+  /** What vCloud itself does under this task; undefined for the tasks of services. */
+  readonly operates?: Operation;
   /** Owner, Error, User, Progress, Params, Details, Result: what was sent, at most once each. */
   readonly parts: readonly Element[];
+}
+
+/** Those of vCloud's operations that the cell has; each can be held as a blocking task. */
+export const OPERATIONS = {
+  vdcInstantiateVapp: 'Creating Virtual Application',
+  vdcUpdateVapp: 'Updating Virtual Application',
+  vdcDeleteVapp: 'Deleting Virtual Application',
+} as const;
+
+export interface Operation {
+  readonly name: keyof typeof OPERATIONS;
+  /** Id of the vApp. */
+  readonly vApp: string;
+  /** What an update changes. */
+  readonly change?: { readonly name: string; readonly description?: string };
+}
+
+/** An operation under way. */
+export interface Run {
+  /** Epoch ms. */
+  readonly endsAt: number;
+  /** Id of the user that asked for it. */
+  readonly user: string;
 }
 
 export interface CloudEvent {
