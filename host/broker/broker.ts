@@ -3,6 +3,7 @@
  * May import: kernel, message.
  */
 import { HostError } from '../kernel/errors.ts';
+import type { EventTransport } from '../message/events.ts';
 import type {
   OutgoingReply,
   ReplyOutcome,
@@ -15,6 +16,7 @@ import { bounded } from './bounded.ts';
 import { DeadLetter, asBuffer } from './publish/dead-letter.ts';
 import { Intake } from './consume/intake.ts';
 import { type Link, openLink } from './connection/link.ts';
+import { type Events, openEvents } from './events/events.ts';
 import { limitLog } from './log-limit.ts';
 import {
   type BrokerOptions,
@@ -67,6 +69,8 @@ export interface Broker extends Transport {
   ready(signal: AbortSignal): Promise<void>;
   /** What was found of every exchange, queue and binding at the last look. */
   topologyReport(): TopologyEntry[];
+  /** Notifications, on the same connections. Their state is their own: it does not count for `status()` and `ready()`. */
+  readonly events: EventTransport;
 }
 
 const CLOSE_MS = 1_000;
@@ -90,6 +94,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   });
   const consumeLink = link('consume', () => {
     intake.linkChanged();
+    events.linkChanged();
     canary.linkChanged();
     settle();
   });
@@ -108,10 +113,13 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     targets: () => intake.consumed(),
     changed: settle,
   });
-  const parts: Parts = { consumeLink, publishLink, publisher, deadLetter, intake, canary };
+  const events = openEvents({ ...common, link: consumeLink, publisher });
+  const parts: Parts = { consumeLink, publishLink, publisher, deadLetter, intake, canary, events };
 
   function settle(): void {
-    intake.pause(pauseReason(parts));
+    const reason = pauseReason(parts);
+    intake.pause(reason);
+    events.pause(reason);
     for (const watcher of watchers) watcher();
   }
   settle();
@@ -138,6 +146,7 @@ function brokerOf(parts: Parts, { settings, watchers, tally }: Shell): Broker {
     setPrefetch: (total) => intake.setPrefetch(total),
     ready: (signal) => untilReady(parts, watchers, signal),
     topologyReport: () => reportOf(parts),
+    events: parts.events.transport,
     [Symbol.asyncDispose]: () => (disposing ??= dispose(parts, tally)),
   };
 }
@@ -148,7 +157,8 @@ function sendReply(
   { settings, publisher }: { settings: Settings; publisher: Publisher },
 ): Promise<ReplyOutcome> {
   const { exchange, body } = reply;
-  if ([settings.deadLetter.exchange, settings.canary.exchange].includes(exchange))
+  const { deadLetter, canary, events } = settings;
+  if ([deadLetter.exchange, canary.exchange, events.exchange].includes(exchange))
     return Promise.resolve({ kind: 'failed', reason: `exchange ${exchange} takes no replies` });
   const message = { ...reply, body: asBuffer(body), persistent: false, headers: null };
   return publisher.send(message, signal);
@@ -161,6 +171,7 @@ interface Parts {
   readonly deadLetter: DeadLetter;
   readonly intake: Intake;
   readonly canary: Canary;
+  readonly events: Events;
 }
 
 /** Work that can't be answered is better left to another host. */
@@ -230,7 +241,7 @@ function untilReady(parts: Parts, watchers: Set<() => void>, signal: AbortSignal
 /** Consumers first, so that nothing new comes while the last replies are confirmed. Bounded at each step. */
 async function dispose(parts: Parts, tally: AsyncDisposable): Promise<void> {
   await bounded(parts.canary.close(), CLOSE_MS);
-  await parts.intake.close();
+  await Promise.all([parts.intake.close(), parts.events.close()]);
   await parts.publisher.close();
   await Promise.all([
     parts.consumeLink[Symbol.asyncDispose](),

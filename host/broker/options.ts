@@ -1,12 +1,14 @@
 /**
  * What the broker room is told: meanings, units and defaults, resolved once at the door.
- * May import: kernel.
+ * May import: kernel, message.
  */
 import type { Log } from '../kernel/log.ts';
 import { silentLog } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Clock } from '../kernel/time.ts';
 import { systemClock } from '../kernel/time.ts';
+import type { KnownBindings } from '../message/events.ts';
+import { createMemoryBindings } from './events/memory-bindings.ts';
 
 /** Where the requests of one service arrive. */
 export interface ServiceAddress {
@@ -54,6 +56,22 @@ export interface CanaryOptions {
   readonly everyMs?: number;
 }
 
+/** The queues of notifications, one set for each plug-in. Queues that exist with other arguments are used as they are and reported. */
+export interface EventOptions {
+  /** vcx's own direct exchange, by which retries and replays reach a plug-in; also the first part of its queues' names. @default 'vcx.events' */
+  readonly exchange?: string;
+  /** Bytes of a body up to which an event can be retried, and is kept when parked. @default 1048576 */
+  readonly maxBodyBytes?: number;
+  /** Events that wait for one plug-in; the oldest go first, before the broker's disk is full and vCloud itself is blocked. @default 1000000 */
+  readonly maxWaiting?: number;
+  /** Events parked of one plug-in; the oldest go first. @default 10000 */
+  readonly maxParked?: number;
+  /** Milliseconds that an event stays parked. @default 2592000000 (30 days) */
+  readonly parkedTtlMs?: number;
+  /** What was bound in earlier runs. @default nothing is remembered over restarts */
+  readonly known?: KnownBindings;
+}
+
 /** Files are read again at every connect, so that a renewed certificate needs no restart. */
 export interface TlsOptions {
   /** Authorities that may have signed the broker's certificate (PEM). @default those of Node */
@@ -86,6 +104,7 @@ export interface BrokerOptions {
   /** Replies published or waiting and not confirmed; above half of it no message is taken. @default 10000 and 64 MiB */
   readonly outbox?: { readonly maxCount?: number; readonly maxBytes?: number };
   readonly canary?: CanaryOptions;
+  readonly events?: EventOptions;
   readonly tls?: TlsOptions;
   /** Asked at every connect, so that a changed password needs no restart. @default those in the URL */
   readonly credentials?: () => Credentials | Promise<Credentials>;
@@ -118,6 +137,13 @@ export const BROKER_DEFAULTS = {
   },
   outbox: { maxCount: 10_000, maxBytes: 64 * 1_024 * 1_024 },
   canary: { exchange: 'vcx.canary', everyMs: 5_000 },
+  events: {
+    exchange: 'vcx.events',
+    maxBodyBytes: 1_024 * 1_024,
+    maxWaiting: 1_000_000,
+    maxParked: 10_000,
+    parkedTtlMs: 30 * 24 * 60 * 60 * 1_000,
+  },
   maxMessageBytes: 16 * 1_024 * 1_024,
   clientName: 'vcx',
   watchMs: 5_000,
@@ -132,6 +158,7 @@ export interface Settings extends Required<Omit<BrokerOptions, 'tls' | 'credenti
   readonly deadLetter: Required<DeadLetterOptions>;
   readonly outbox: { readonly maxCount: number; readonly maxBytes: number };
   readonly canary: Required<CanaryOptions>;
+  readonly events: Required<EventOptions>;
   readonly tls: TlsOptions;
   readonly credentials: (() => Credentials | Promise<Credentials>) | null;
 }
@@ -146,6 +173,7 @@ export function resolveOptions(options: BrokerOptions): Settings {
     deadLetter: { ...base.deadLetter, ...options.deadLetter },
     outbox: { ...base.outbox, ...options.outbox },
     canary: { ...base.canary, ...options.canary },
+    events: { known: createMemoryBindings(), ...base.events, ...options.events },
     tls: options.tls ?? {},
     credentials: options.credentials ?? null,
     log: options.log ?? silentLog,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { freePort } from '../../sdk/localcloud/rabbit/ports.ts';
+import { freePort } from '../../sdk/localcloud/nodes/ports.ts';
 import { type RabbitNode, openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
 import { openPeer } from '../support/amqp-peer.ts';
 import { eventually, openEcho } from '../support/broker-echo.ts';

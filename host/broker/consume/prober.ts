@@ -12,6 +12,9 @@ export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: Fault & { readonly code: number } };
 
+/** How long a question may still end by itself once its connection was given up. */
+const DROPPED_MS = 1_000;
+
 /** One question at a time. */
 export interface Prober extends AsyncDisposable {
   /** A refusal with a reply code is an answer; a lost connection or a silent broker rejects. */
@@ -26,8 +29,7 @@ export function createProber(link: Link, model: ChannelModel, timeoutMs: number)
   async function reset(): Promise<void> {
     const last = channel;
     channel = null;
-    // It may be closed already, and then there is nothing to do.
-    if (last) await within(link, last.close(), timeoutMs).catch(() => undefined);
+    if (last) await within(link, closeChannel(last), timeoutMs).catch(() => undefined);
   }
   return {
     reset,
@@ -54,21 +56,37 @@ async function openChannel(model: ChannelModel): Promise<Channel> {
 }
 
 /**
+ * Resolves when the channel is closed, at once when it is already. Never rejects. amqplib's own promise is never
+ * settled when the connection ends meanwhile; the event comes all the same.
+ */
+export function closeChannel(channel: Channel): Promise<void> {
+  return new Promise((resolve) => {
+    channel.once('close', () => resolve());
+    void channel.close().catch(() => resolve());
+  });
+}
+
+/**
  * Wait for an answer of the broker. One that does not come in time means that the peer is gone or
  * stuck, so the connection is dropped: reconnecting is the only way on. Not while the broker holds
  * back answers on purpose (`blocked`).
  */
 export async function within<T>(link: Link, answer: Promise<T>, timeoutMs: number): Promise<T> {
   const done = new AbortController();
-  const late = (async () => {
+  const late = (async (): Promise<never> => {
     for (let silent = false; !silent; silent = link.blocked === null && !done.signal.aborted) {
       await pause(timeoutMs, done.signal);
-      if (done.signal.aborted) return;
+      // The answer is there, and nobody listens to this any more.
+      if (done.signal.aborted) throw new Error('answered');
     }
-    link.drop(`no answer in ${timeoutMs} ms`);
+    const reason = `no answer in ${timeoutMs} ms`;
+    link.drop(reason);
+    // The end of the connection ends most questions, but not all.
+    await pause(DROPPED_MS, done.signal);
+    throw new Error(reason);
   })();
   try {
-    return await Promise.race([answer, late.then(() => answer)]);
+    return await Promise.race([answer, late]);
   } finally {
     done.abort();
   }

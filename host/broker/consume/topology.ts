@@ -135,7 +135,8 @@ function differingQueue(
   );
 }
 
-async function ensureBinding(prober: Prober, spec: BoundSpec): Promise<Finding> {
+/** Bind; a binding that is there already stays as it is. */
+export async function ensureBinding(prober: Prober, spec: BoundSpec): Promise<Finding> {
   const { exchange, queue, routingKey } = spec;
   const name = `${exchange.name} -> ${queue.name} (${routingKey})`;
   const say = (state: Finding['state'], detail = ''): Finding => ({

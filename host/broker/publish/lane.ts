@@ -132,9 +132,10 @@ export class Lane {
 
   #publish(raw: ConfirmChannel, entry: Entry): void {
     const { routingKey, correlationId, body, persistent, headers, asks } = entry.message;
+    const { contentType = 'application/json' } = entry.message;
     const options = {
       mandatory: true,
-      contentType: 'application/json',
+      ...(contentType !== null && { contentType }),
       deliveryMode: persistent ? 2 : 1,
       messageId: entry.id,
       ...(correlationId !== null && { correlationId }),
@@ -197,7 +198,9 @@ export class Lane {
   }
 
   #reopen(model: ChannelModel): void {
-    if (this.#waiting.size === 0 || this.#spec.link.model !== model) return;
+    if (this.#waiting.size === 0) return;
+    // The next connection may have come while this was busy with the last one, and will not tell again.
+    if (this.#spec.link.model !== model) return this.open();
     this.#failures += 1;
     setTimeout(() => this.open(), backoffMs(this.#failures - 1, REOPEN)).unref();
   }

@@ -11,7 +11,9 @@ export interface Outgoing {
   readonly correlationId: string | null;
   readonly body: Buffer;
   readonly persistent: boolean;
-  readonly headers: Readonly<Record<string, string>> | null;
+  readonly headers: Readonly<Record<string, unknown>> | null;
+  /** Null for none. @default 'application/json' */
+  readonly contentType?: string | null;
   /** Set on a message that wants an answer: the routing key for it, and how long the message is worth anything. */
   readonly asks?: { readonly replyTo: string; readonly expirationMs: number };
 }
