@@ -2,10 +2,18 @@
  * All bindings by name, and the one door through which guests reach them.
  * May import: kernel, storage.
  */
-import { HostError, messageOf } from '../kernel/errors.ts';
+import { HostError, messageOf, type Code } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Binding, BindingResult, Grant } from './binding.ts';
+
+export interface HostCall {
+  readonly binding: string;
+  readonly method: string;
+  readonly argsJson: string;
+  /** Told with which of our codes the binding refused it. */
+  readonly failed?: (code: Code) => void;
+}
 
 export interface BindingRegistry {
   /** Names that a manifest may ask for. */
@@ -14,7 +22,7 @@ export interface BindingRegistry {
   serve(
     granted: readonly string[],
     grant: Grant,
-    call: { binding: string; method: string; argsJson: string },
+    call: HostCall,
     signal: AbortSignal,
   ): Promise<string>;
 }
@@ -28,7 +36,7 @@ export function createRegistry(
   async function run(
     granted: readonly string[],
     grant: Grant,
-    call: { binding: string; method: string; argsJson: string },
+    call: HostCall,
     signal: AbortSignal,
   ): Promise<BindingResult> {
     const binding = granted.includes(call.binding) ? byName.get(call.binding) : undefined;
@@ -38,8 +46,10 @@ export function createRegistry(
       const value = await binding.call(grant, call.method, JSON.parse(call.argsJson), signal);
       return { ok: true, value: value ?? null };
     } catch (error) {
-      if (error instanceof HostError)
+      if (error instanceof HostError) {
+        call.failed?.(error.code);
         return { ok: false, code: error.code, message: messageOf(error) };
+      }
       log.error('binding.failed', { ...grant, binding: call.binding, error: messageOf(error) });
       return { ok: false, code: 'BINDING_FAILED', message: `${call.binding} failed` };
     }

@@ -32,6 +32,8 @@ export interface VcloudBindingsOptions {
   readonly burst?: number;
   /** Silence after which the tasks of a host are taken over, in milliseconds. @default 15000 */
   readonly leaseMs?: number;
+  /** Of several hosts one cleans up after the others. @default always */
+  readonly maySweep?: () => boolean;
 }
 
 /** What manifests may name of these, whether there is a vCloud or not. */
@@ -52,7 +54,7 @@ const SWEEPS_PER_LEASE = 3;
 /** Disposing ends open tasks as errors, so it comes before the client is closed. */
 export function openVcloudBindings(options: VcloudBindingsOptions): VcloudBindings {
   const { client, openTasks: store, namespaceOf, log, metrics = null } = options;
-  const { clock = systemClock, leaseMs = 15_000, approved = () => [] } = options;
+  const { clock = systemClock, leaseMs = 15_000, approved = () => [], maySweep } = options;
   const access = createAccess({ ...options, client });
   const ownership = createOwnership(access, clock);
   const links = createOrgLinks(clock);
@@ -61,7 +63,17 @@ export function openVcloudBindings(options: VcloudBindingsOptions): VcloudBindin
   const everyMs = Math.ceil(leaseMs / SWEEPS_PER_LEASE);
   const sweeper =
     client &&
-    openSweeper({ client, store, clock, log, metrics, leaseMs, everyMs, lostMs: LOST_MS });
+    openSweeper({
+      client,
+      store,
+      clock,
+      log,
+      metrics,
+      leaseMs,
+      everyMs,
+      lostMs: LOST_MS,
+      maySweep,
+    });
   const vcloud = createVcloudBinding({ access, ownership, approved });
   return {
     bindings: [vcloud, tasks, createEventsBinding(shared)],

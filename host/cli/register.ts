@@ -18,6 +18,11 @@ import {
 } from '../vcloud/registration/change.ts';
 import { createDigestFile, type DigestFile } from '../vcloud/registration/digests.ts';
 import { planRegistration, planRemoval } from '../vcloud/registration/plan.ts';
+import {
+  describeBlocking,
+  registerBlocking,
+  type BlockingRegistration,
+} from './register-blocking.ts';
 import { configured, openConfiguredVcloud, openTopology, readManifests } from './installation.ts';
 
 export interface RegisterOptions {
@@ -59,10 +64,19 @@ export async function register(action: RegisterAction, options: RegisterOptions)
         ? await registerOne(action, manifest, { client, digests })
         : failed(name, null, { code: 'BUNDLE_INVALID', message: reason ?? '' }),
     );
-  print(action, done, options.json ?? false);
-  if (done.some(({ failure }) => failure)) return EXIT.failed;
-  const different = done.some(({ changes }) => changes.length > 0);
+  const staying = action === 'remove' ? await otherManifests(config, manifests) : [];
+  const timeouts = config.vcloud.blockingTasks;
+  const blocking = await registerBlocking(action, manifests, { client, timeouts, staying });
+  print(action, { done, blocking }, options.json ?? false);
+  if ([...done, blocking].some(({ failure }) => failure)) return EXIT.failed;
+  const different = [...done, blocking].some(({ changes }) => changes.length > 0);
   return action === 'plan' && different ? EXIT.different : EXIT.same;
+}
+
+async function otherManifests(config: Config, removed: readonly Manifest[]): Promise<Manifest[]> {
+  const names = new Set(removed.map(({ name }) => name));
+  const all = (await readManifests(config)).flatMap(({ manifest }) => manifest ?? []);
+  return all.filter(({ name }) => !names.has(name));
 }
 
 /** A service whose exchange is missing answers every matching call of the cloud with 500: so that comes first. */
@@ -113,15 +127,24 @@ function failed(
   return { plugin, namespace, changes: [], findings: [], kept: [], failure };
 }
 
-function print(action: RegisterAction, done: readonly Registration[], json: boolean): void {
-  if (!json) return console.log(done.flatMap((one) => describe(action, one)).join('\n'));
+interface Outcome {
+  readonly done: readonly Registration[];
+  readonly blocking: BlockingRegistration;
+}
+
+function print(action: RegisterAction, { done, blocking }: Outcome, json: boolean): void {
+  if (!json) {
+    const lines = [...done.flatMap((one) => describe(action, one)), ...describeBlocking(blocking)];
+    return console.log(lines.join('\n'));
+  }
   const plugins = done.map(({ changes, kept, ...rest }) => ({
     ...rest,
     changes: changes.map(changeToJson),
     kept: kept.map(changeToJson),
   }));
-  const changed = plugins.some(({ changes }) => changes.length > 0);
-  return console.log(JSON.stringify({ action, changed, plugins }, null, 2));
+  const changed = [...plugins, blocking].some(({ changes }) => changes.length > 0);
+  const report = { action, changed, plugins, blockingTasks: blocking };
+  return console.log(JSON.stringify(report, null, 2));
 }
 
 const VERBS = { plan: 'to change', apply: 'changed', remove: 'removed' } as const;

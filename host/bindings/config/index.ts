@@ -48,11 +48,11 @@ export function createConfigSchema(grant: ConfigGrant | null): ConfigSchema {
 export interface Configs {
   /** For `GuestRequest.config`. Throws TENANT_CONFIG_INVALID when what is set does not fit the schema of this version. */
   configOf(schema: ConfigSchema, scope: TenantScope): unknown;
-  /** Check and keep; null takes it away. Throws TENANT_CONFIG_INVALID or TENANT_INVALID, and then nothing is changed. */
+  /** Check and keep; null takes it away. Rejects with TENANT_CONFIG_INVALID or TENANT_INVALID, and then nothing is changed. */
   setConfig(
     schema: ConfigSchema,
     change: { readonly scope: TenantScope; readonly config: unknown; readonly who: string },
-  ): void;
+  ): Promise<void>;
 }
 
 export function createConfigs(store: Pick<TenantStore, 'view' | 'setConfig'>): Configs {
@@ -68,9 +68,9 @@ export function createConfigs(store: Pick<TenantStore, 'view' | 'setConfig'>): C
       known.set(view, config);
       return config;
     },
-    setConfig(schema, { scope, config, who }) {
+    async setConfig(schema, { scope, config, who }) {
       if (config !== null) schema.parse(config);
-      store.setConfig(scope, config, who);
+      await store.setConfig(scope, config, who);
     },
   };
 }

@@ -54,7 +54,7 @@ export function createKvBinding(
   clock: Clock = systemClock,
 ): Binding {
   const caps = { ...KV_DEFAULTS, ...limits };
-  const rooms = { store, caps, clock };
+  const rooms = { store, caps, clock, underWay: new Map<string, Room>() };
   return {
     name: 'kv',
     async call(grant, method, args) {
@@ -83,10 +83,17 @@ interface Rooms {
   readonly store: KvStore;
   readonly caps: Required<KvLimits>;
   readonly clock: Clock;
+  /** By scope, what puts that were let in have not written yet: many at once must not all see the same room. */
+  readonly underWay: Map<string, Room>;
+}
+
+interface Room {
+  keys: number;
+  bytes: number;
 }
 
 async function putValue(
-  { store, caps, clock }: Rooms,
+  { store, caps, clock, underWay }: Rooms,
   scope: KvScope,
   args: unknown,
 ): Promise<number | null> {
@@ -96,23 +103,43 @@ async function putValue(
   const size = Buffer.byteLength(value);
   if (size > caps.valueBytes)
     throw new HostError('BINDING_ARGUMENT', `kv: value over ${caps.valueBytes} bytes`);
-  await checkRoom({ store, caps, clock }, scope, { name, size });
+  using others = enter(underWay, scope, size + Buffer.byteLength(name));
+  await checkRoom({ store, caps, others }, scope, { name, size });
   const expiresAt = options?.expiresInMs ? clock.now() + options.expiresInMs : null;
   const ifVersion = options?.ifVersion;
   const condition = ifVersion === undefined ? {} : { ifVersion };
-  return store.put(scope, name, { value, expiresAt, ...condition });
+  return await store.put(scope, name, { value, expiresAt, ...condition });
+}
+
+/** What others have under way in this scope; disposed when this put is over. */
+function enter(underWay: Rooms['underWay'], { plugin, org }: KvScope, bytes: number) {
+  const key = JSON.stringify([plugin, org]);
+  const room = underWay.get(key) ?? { keys: 0, bytes: 0 };
+  const others = { ...room };
+  underWay.set(key, room);
+  room.keys += 1;
+  room.bytes += bytes;
+  return {
+    ...others,
+    [Symbol.dispose]() {
+      room.keys -= 1;
+      room.bytes -= bytes;
+      if (room.keys === 0) underWay.delete(key);
+    },
+  };
 }
 
 /** A key that is there already takes no further place. */
 async function checkRoom(
-  { store, caps }: Rooms,
+  { store, caps, others }: Pick<Rooms, 'store' | 'caps'> & { readonly others: Room },
   scope: KvScope,
   { name, size }: { name: string; size: number },
 ): Promise<void> {
   const usage = await store.usage(scope);
-  const fits = usage.bytes + size + Buffer.byteLength(name) <= caps.bytes;
-  if (fits && usage.keys < caps.keys) return;
-  if (usage.bytes + size <= caps.bytes && (await store.get(scope, name))) return;
+  const bytes = usage.bytes + others.bytes;
+  const fits = bytes + size + Buffer.byteLength(name) <= caps.bytes;
+  if (fits && usage.keys + others.keys < caps.keys) return;
+  if (bytes + size <= caps.bytes && (await store.get(scope, name))) return;
   throw new HostError('BINDING_ARGUMENT', 'kv: the store of this org is full');
 }
 

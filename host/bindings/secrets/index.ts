@@ -27,7 +27,7 @@ export function createSecretsBinding(
       const audit = (result: string) =>
         log.info('secret.read', { plugin, org, user, callId, name, result });
       try {
-        const value = store.readSecret({ plugin, org }, name);
+        const value = await store.readSecret({ plugin, org }, name);
         audit(value === null ? 'none' : 'given');
         return value;
       } catch (error) {

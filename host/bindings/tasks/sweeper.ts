@@ -22,6 +22,8 @@ export interface SweeperOptions {
   readonly everyMs: number;
   /** A task that vCloud does not show is forgotten when it is this old, ms. */
   readonly lostMs: number;
+  /** Of several hosts one cleans up after the others. @default always */
+  readonly maySweep?: (() => boolean) | undefined;
 }
 
 export interface Sweeper extends AsyncDisposable {
@@ -41,6 +43,7 @@ export function openSweeper(options: SweeperOptions): Sweeper {
 
   async function pass(): Promise<void> {
     await store.renew(clock.now() + options.leaseMs);
+    if (options.maySweep?.() === false) return;
     const tasks = await store.claim(clock.now(), clock.now() + options.leaseMs);
     for (const task of tasks)
       await endOne(options, task).catch((error: unknown) =>
