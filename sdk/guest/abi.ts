@@ -7,8 +7,12 @@
  *   __vcx_post(kind, id, text)   guest -> runner, returns nothing at once (message style)
  *   __vcx_random(count)          up to 1024 bytes of the runner's CSPRNG as base64, synchronous
  *   __vcx_domainToASCII(host)    non-ASCII host names for the URL parser, synchronous
+ *   gc(options)                  V8's own; may be absent
  * The prelude leaves one function on the global object, which the runner takes a reference to and deletes:
- *   __vcx_enter(kind, id, text)  runner -> guest
+ *   __vcx_enter(kind, id, text, keep)  runner -> guest
+ * With `keep` true at `call`, the messages of that call are not posted but kept until the runner enters with `take`,
+ * which returns them one after the other, each as kind, id and length of its text in UTF-16 units with a line break
+ * behind each of the three, then the text. A guest with much to say posts what it kept, and the rest one by one.
  * The plug-in's script assigns its default export to `globalThis.__vcx_plugin`; `enter('load')` takes it away.
  *
  * The runner itself answers host calls of the binding `vcx:crypto` (they are not granted and not counted):
@@ -34,7 +38,11 @@ export type EnterKind =
   /** A host call's answer. text: JSON `{ok:true, value}` or `{ok:false, code, message}`. */
   | 'hostReply'
   /** A timer is due. */
-  | 'timer';
+  | 'timer'
+  /** Returns the messages that were kept; nothing of the guest runs. */
+  | 'take'
+  /** Collect garbage; nothing of the guest runs. */
+  | 'trim';
 
 /** Kinds that the guest posts. */
 export type PostKind =
@@ -55,7 +63,9 @@ export type PostKind =
   /** id: timer; text: delay in ms as digits. */
   | 'timer'
   /** id: timer. */
-  | 'cancelTimer';
+  | 'cancelTimer'
+  /** id: 0; text: messages that were kept, in the form of `take`. */
+  | 'kept';
 
 export interface GuestSetup {
   readonly bindings: readonly string[];
@@ -65,7 +75,8 @@ export interface GuestSetup {
 }
 
 export interface GuestCaller {
-  readonly user: string;
+  /** Null for notifications: nobody asked. */
+  readonly user: string | null;
   readonly org: string;
   /** Names (not URNs) of the plug-in's own rights that the caller holds. */
   readonly rights: readonly string[];
@@ -92,6 +103,25 @@ export interface GuestRequest {
   readonly remainingMs: number;
   /** Configuration of the plug-in for this org. */
   readonly config: unknown;
+  /** For a `notification` handler, whose body is the event as JSON (`NotificationEvent` of the SDK). */
+  readonly notification?: GuestNotification;
+}
+
+export interface GuestNotification {
+  /** 1 for the first try. */
+  readonly attempt: number;
+  /** What waits for the plug-in's decision; null for all other events. */
+  readonly blockingTask: GuestBlockingTask | null;
+}
+
+export interface GuestBlockingTask {
+  /** Bare id. */
+  readonly id: string;
+  readonly operation: string;
+  /** vCloud's own time-out, epoch ms; null when not known. */
+  readonly timeoutAt: number | null;
+  /** When the host decides as the manifest says, epoch ms. */
+  readonly decideBy: number;
 }
 
 export interface GuestReply {

@@ -17,13 +17,13 @@ export interface ContextOptions {
   readonly request: GuestRequest;
   /** Take a promise that must settle before the call does; throws when the call is over. */
   readonly waitUntil: (work: unknown) => void;
-  /** The `tasks` binding; the host refuses its calls when the manifest does not name it. */
-  readonly tasks: Binding;
+  /** Any binding; the host refuses the calls of those that the manifest does not grant. */
+  readonly bind: (name: string) => Binding;
 }
 
 export class Context {
   readonly #waitUntil: (work: unknown) => void;
-  readonly #tasks: Binding;
+  readonly #bind: (name: string) => Binding;
   #signal: AbortSignal | null = null;
   readonly caller: GuestCaller;
   readonly params: Readonly<Record<string, string>>;
@@ -31,9 +31,9 @@ export class Context {
   /** Epoch milliseconds. */
   readonly deadline: number;
 
-  constructor({ request, waitUntil, tasks }: ContextOptions) {
+  constructor({ request, waitUntil, bind }: ContextOptions) {
     this.#waitUntil = waitUntil;
-    this.#tasks = tasks;
+    this.#bind = bind;
     this.caller = request.caller;
     this.params = request.params;
     this.requestId = request.requestId;
@@ -48,7 +48,7 @@ export class Context {
   }
   /** Begin a task of vCloud; it ends with this call at the latest. */
   task(options: unknown): Promise<Task> {
-    return createTask(this.#tasks, options);
+    return createTask(this.#bind('tasks'), options);
   }
   passThroughOnException(): void {
     // There is nothing to pass through to; Hono's types ask for the method.

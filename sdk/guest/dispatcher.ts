@@ -7,13 +7,14 @@ import type { EnterKind, GuestFailure, GuestRequest, GuestSetup } from './abi.ts
 import { type CallScope, createBinding, publishFetch } from './bindings.ts';
 import { Context } from './context.ts';
 import { describe } from './describe.ts';
-import { send } from './host.ts';
+import { collectGarbage, keepMessages, send, takeKept } from './host.ts';
 import { dropHostCalls, settleHostCall } from './hostcall.ts';
 import { allowTimers, cancelTimers, fireTimer } from './platform/timers.ts';
 import { reportError, resetLog, setLogLineChars } from './platform/console.ts';
 import { createTable, parse, quote } from './primordials.ts';
 import { ReplyError } from './reply.ts';
 import { HANDLERS, type Handlers, runHandler } from './handlers.ts';
+import { NotificationContext } from './notification.ts';
 
 interface Call {
   over: boolean;
@@ -78,7 +79,9 @@ async function runCall(id: number, text: string): Promise<void> {
       call.pending++;
       void finish(id, call, work); // reports its own failure
     };
-    const context = new Context({ request, waitUntil, tasks: createBinding('tasks', call) });
+    const bind = (name: string) => createBinding(name, call);
+    const About = request.handler === 'notification' ? NotificationContext : Context;
+    const context = new About({ request, waitUntil, bind });
     const env = createEnv(request.config, call);
     const ready = runHandler({ plugin, request, env, context, maxBytes: setup.responseBytes });
     send('reply', id, typeof ready === 'string' ? ready : await ready);
@@ -109,12 +112,17 @@ function load(id: number, text: string): void {
   }
 }
 
-/** What the runner calls. Returns nothing: answers are posted. */
-export function enter(kind: EnterKind, id: number, text: string): void {
+/** What the runner calls. Answers are posted, or kept until they are taken. */
+export function enter(kind: EnterKind, id: number, text: string, keep = false): string | void {
   switch (kind) {
     case 'call':
+      keepMessages(keep);
       void runCall(id, text); // answers by itself, failures included
       return;
+    case 'take':
+      return takeKept();
+    case 'trim':
+      return collectGarbage();
     case 'hostReply':
       settleHostCall(id, text);
       return;

@@ -14,6 +14,7 @@ export interface Caller {
   readonly provider: boolean;
 }
 
+/** What a handler knows of its call, and what it may ask of the host about it. Works only while the call is under way. */
 export interface Context {
   readonly caller: Caller;
   /** Parameters of the matched route: `{id}` in its path is `params.id`. */

@@ -12,6 +12,7 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined };
 
+/** When an entry goes, and over what it may be written. */
 export interface KvPutOptions {
   /** The entry is gone after this many milliseconds. */
   readonly expiresInMs?: number;
@@ -19,11 +20,13 @@ export interface KvPutOptions {
   readonly ifVersion?: number;
 }
 
+/** A value with its version, which grows with every write. */
 export interface KvEntry<T> {
   readonly value: T;
   readonly version: number;
 }
 
+/** Which keys `list` gives. */
 export interface KvListOptions {
   /** Only keys that begin with this. */
   readonly prefix?: string;
@@ -33,6 +36,7 @@ export interface KvListOptions {
   readonly cursor?: string;
 }
 
+/** One page of keys, in order. */
 export interface KvList {
   readonly keys: readonly string[];
   /** There are more when it is not null: pass it to the next `list`. */
@@ -61,6 +65,7 @@ export interface Secrets {
   get(name: string): Promise<string | null>;
 }
 
+/** Body and media types of a request to vCloud. */
 export interface VcloudRequest {
   /** Text, or a value that is sent as JSON. */
   readonly body?: string | object;
@@ -70,6 +75,7 @@ export interface VcloudRequest {
   readonly accept?: 'xml' | 'json';
 }
 
+/** Which records of a query, and in which order. */
 export interface VcloudQuery {
   /** FIQL, such as `name==web*;status==POWERED_ON`. */
   readonly filter?: string;
@@ -81,6 +87,7 @@ export interface VcloudQuery {
   readonly sortAsc?: string;
 }
 
+/** One page of records. */
 export interface VcloudRecords {
   /** Attributes of each record. */
   readonly records: readonly Readonly<Record<string, string | undefined>>[];
@@ -88,6 +95,7 @@ export interface VcloudRecords {
   readonly total: number | null;
 }
 
+/** Types of vCloud's query service that are offered. */
 export type VcloudQueryType =
   | 'vApp'
   | 'vm'
@@ -119,6 +127,7 @@ export interface Vcloud {
   query(type: VcloudQueryType, options?: VcloudQuery): Promise<VcloudRecords>;
 }
 
+/** An event of the plug-in's own service. */
 export interface EventOptions {
   /** Such as `org/example/backup/create`; never below `com/vmware/vcloud`. */
   readonly type: string;

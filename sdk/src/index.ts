@@ -22,5 +22,13 @@ export type {
   VcloudRequest,
 } from './env.ts';
 export { type BindingError, isBindingError } from './errors.ts';
-export { type NotificationEvent, type Plugin, definePlugin } from './plugin.ts';
+export type {
+  BlockingTask,
+  EventEntity,
+  NotificationCaller,
+  NotificationContext,
+  NotificationEvent,
+  ResolvedEntity,
+} from './notification.ts';
+export { type Plugin, definePlugin } from './plugin.ts';
 export type { Task, TaskOptions } from './task.ts';

@@ -1,16 +1,10 @@
 /**
  * What a plug-in is: an object with up to three handlers.
- * May import: context, env.
+ * May import: context, env, notification.
  */
 import type { Context } from './context.ts';
 import type { Env } from './env.ts';
-
-/** A vCloud notification, as the host hands it on. */
-export interface NotificationEvent {
-  /** Such as `com/vmware/vcloud/event/vm/create`. */
-  readonly type: string;
-  readonly [key: string]: unknown;
-}
+import type { NotificationContext, NotificationEvent } from './notification.ts';
 
 /**
  * A plug-in. Every handler is optional, one at least must be there. An app with a `fetch` method,
@@ -19,8 +13,11 @@ export interface NotificationEvent {
 export interface Plugin<E extends Env = Env> {
   /** Answers an API call. A throw becomes a 502 with a code; the caller never sees the stack. */
   fetch?(request: Request, env: E, ctx: Context): Response | Promise<Response>;
-  /** Takes a vCloud notification; what it returns is not looked at. */
-  notification?(event: NotificationEvent, env: E, ctx: Context): unknown;
+  /**
+   * Takes a vCloud notification. When it returns, the event is done with; when it throws, the event comes again after
+   * a pause, and is parked after `notificationDelivery.maxAttempts`. What it returns is not looked at.
+   */
+  notification?(event: NotificationEvent, env: E, ctx: NotificationContext): unknown;
   /**
    * Looks at, and may replace, vCloud's own answer to a call that a response filter matched.
    * `undefined` leaves it as it was.

@@ -3,6 +3,7 @@
  * May import: nothing.
  */
 
+/** How a task is shown, and what it is about. */
 export interface TaskOptions {
   /** For people, such as `Backing up web-1`. At most 256 characters. */
   readonly operation: string;

@@ -13,6 +13,13 @@ import type {
 
 type CallMessage = Extract<FromHarness, { call: number }>;
 
+/** What a handler decided about a held operation. */
+export interface Decision {
+  readonly action: 'resume' | 'abort' | 'fail';
+  readonly message: string | null;
+}
+
+/** One call and all that is known about it afterwards. */
 export interface Call {
   /** Counts from 0. */
   readonly id: number;
@@ -29,6 +36,8 @@ export interface Call {
   /** Heap of the isolate after the call, garbage included, in KiB; null until it was looked at. */
   readonly heapKb: number | null;
   readonly hostCalls: readonly HostCallRecord[];
+  /** What the handler decided about the blocking task; null when it did not. */
+  readonly decision: Decision | null;
   readonly logs: readonly { readonly level: string; readonly text: string }[];
   /** @internal */
   readonly answered: Promise<void>;
@@ -67,6 +76,9 @@ export function createCall(id: number, method: string, url: string): Call {
     get heapKb() {
       return heapKb;
     },
+    get decision() {
+      return decisionOf(hostCalls);
+    },
     take(message, headroom) {
       if (message.type === 'hostDone') hostCalls.push(message.record);
       else if (message.type === 'log') logs.push({ level: message.level, text: message.text });
@@ -81,6 +93,18 @@ export function createCall(id: number, method: string, url: string): Call {
     },
     lose: (reason) => reject(new Error(reason)),
   };
+}
+
+const ACTIONS = ['resume', 'abort', 'fail'] as const;
+
+function decisionOf(hostCalls: readonly HostCallRecord[]): Decision | null {
+  for (const { binding, method, args, result } of hostCalls) {
+    const action = ACTIONS.find((known) => binding === 'blockingTask' && known === method);
+    const [message] = args;
+    if (action && result.ok)
+      return { action, message: typeof message === 'string' ? message : null };
+  }
+  return null;
 }
 
 function seeAnswer({ usage, body, code }: HarnessAnswer, headroom: HeadroomMeter): void {
@@ -110,6 +134,7 @@ export function requestOf(
     headers.push(['content-type', 'application/json']);
   return {
     handler: 'fetch',
+    notification: null,
     method: (init.method ?? (body === undefined ? 'GET' : 'POST')).toUpperCase(),
     url,
     status: null,

@@ -2,12 +2,14 @@
  * `@vcx/sdk/testing`: runs a plug-in in a real isolate, under its real limits, from a test.
  * May import: everything in this folder.
  */
+import type { NotificationEvent, ResolvedEntity } from '../src/notification.ts';
 import { type Call, requestOf } from './call.ts';
+import { eventOf } from './event.ts';
 import type { Headroom } from './headroom.ts';
 import type { TestCaller } from './protocol.ts';
 import { createSession, type Session, type Stub } from './session.ts';
 
-export type { Call } from './call.ts';
+export type { Call, Decision } from './call.ts';
 export type { Headroom } from './headroom.ts';
 export type {
   HarnessUsage as Usage,
@@ -18,6 +20,7 @@ export type {
 } from './protocol.ts';
 export type { Stub } from './session.ts';
 
+/** What stands in for the host's services and for the org's settings. */
 export interface OpenOptions {
   /** Folder that holds plugin.json. @default the working directory */
   readonly folder?: string;
@@ -29,6 +32,7 @@ export interface OpenOptions {
   readonly caller?: Partial<TestCaller>;
 }
 
+/** A call; what is left out is a GET without a body by the plug-in's usual caller. */
 export interface CallInit {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -37,6 +41,17 @@ export interface CallInit {
   readonly caller?: Partial<TestCaller>;
 }
 
+/** `org` and `user` are those of the event, unless it has its own. */
+export interface NotifyInit extends Partial<TestCaller> {
+  /** @default 1 */
+  readonly attempt?: number;
+  /** The operation that vCloud holds for the plug-in; the event announces it unless it says otherwise. */
+  readonly blockingTask?: { readonly operation: string; readonly timeoutMs?: number };
+  /** What `ctx.entity()` and `ctx.blockingTask.entity()` give. @default null */
+  readonly entity?: ResolvedEntity;
+}
+
+/** A plug-in in a real isolate, in a process of its own; disposing it ends that, and writes down its headroom. */
 export interface TestPlugin extends AsyncDisposable {
   readonly name: string;
   readonly version: string;
@@ -46,8 +61,8 @@ export interface TestPlugin extends AsyncDisposable {
   fetch(path: string, init?: CallInit): Promise<Response>;
   /** The same with all that is known about it: code, usage, host calls, log lines. */
   call(path: string, init?: CallInit): Promise<Call>;
-  /** Hand in a notification. */
-  notify(event: Readonly<Record<string, unknown>>, caller?: Partial<TestCaller>): Promise<Call>;
+  /** Hand in a notification; what is left out of it is made up. `call.decision` tells what became of a blocking task. */
+  notify(event: Partial<NotificationEvent>, init?: NotifyInit): Promise<Call>;
   /** Hand in an answer of vCloud's own, as a response filter gets it. */
   filter(path: string, answer: Response, caller?: Partial<TestCaller>): Promise<Call>;
   /** How close the calls came to the limits. */
@@ -88,11 +103,7 @@ function pluginOf(session: Session): Omit<TestPlugin, 'name' | 'version'> {
     calls: session.calls,
     call,
     fetch: async (path, init) => (await call(path, init)).response,
-    notify: (event, caller) =>
-      session.run(
-        { ...requestOf('/', { method: 'POST', body: event }), handler: 'notification' },
-        caller,
-      ),
+    notify: (event, init = {}) => notify(session, event, init),
     async filter(path, answer, caller) {
       const body = Buffer.from(await answer.arrayBuffer()).toString('base64');
       const given = { handler: 'response', status: answer.status, body } as const;
@@ -104,4 +115,17 @@ function pluginOf(session: Session): Omit<TestPlugin, 'name' | 'version'> {
     headroom: () => session.headroom(),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
+}
+
+function notify(
+  session: Session,
+  event: Partial<NotificationEvent>,
+  { attempt = 1, blockingTask, entity, ...caller }: NotifyInit,
+): Promise<Call> {
+  const operation = blockingTask?.operation ?? null;
+  const body = eventOf(event, { ...session.caller, ...caller }, operation);
+  const held = blockingTask && { timeoutMs: 300_000, ...blockingTask };
+  const notification = { attempt, blockingTask: held ?? null, entity: entity ?? null };
+  const request = requestOf('/', { method: 'POST', body });
+  return session.run({ ...request, handler: 'notification', notification }, caller);
 }

@@ -26,8 +26,19 @@ export interface HarnessCall {
   /** Base64, or null for none. */
   readonly body: string | null;
   readonly caller: TestCaller;
+  /** What comes with a notification; null for all other calls. */
+  readonly notification: HarnessNotification | null;
 }
 
+export interface HarnessNotification {
+  readonly attempt: number;
+  /** The operation that waits for a decision. */
+  readonly blockingTask: { readonly operation: string; readonly timeoutMs: number } | null;
+  /** What `entity()` gives, of the event and of the blocking task. */
+  readonly entity: unknown;
+}
+
+/** How a host call ended. */
 export type HostResult =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly code: string; readonly message: string };
@@ -40,6 +51,7 @@ export interface HostCallRecord {
   readonly result: HostResult;
 }
 
+/** What a call cost. */
 export interface HarnessUsage {
   readonly cpuMs: number;
   readonly wallMs: number;
@@ -62,6 +74,7 @@ export interface HarnessAnswer {
 
 /** The quotas that the kit watches; their limits come from the manifest. */
 export const WATCHED = ['cpuMs', 'wallMs', 'memoryMb', 'hostCalls', 'responseBytes'] as const;
+/** Name of a quota that headroom is reported for. */
 export type Quota = (typeof WATCHED)[number];
 
 export type ToHarness =

@@ -23,6 +23,8 @@ export interface SessionOptions {
 type Ready = Extract<FromHarness, { type: 'ready' }>;
 
 export interface Session extends AsyncDisposable {
+  /** Who calls unless a call says otherwise. */
+  readonly caller: TestCaller;
   /** Rejects with the reason when the plug-in does not load. */
   readonly ready: Promise<Ready>;
   readonly calls: readonly Call[];
@@ -62,6 +64,7 @@ export function createSession(options: SessionOptions): Session {
   }
 
   return {
+    caller: options.caller,
     ready: opened.promise,
     calls,
     async run(request, caller) {

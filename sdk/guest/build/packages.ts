@@ -14,21 +14,31 @@ const at = (name: string): string => path.join(guest, name);
 
 /** Modules that packages ask for, and the file that stands for them. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  'vcx:scope': at('platform/scope.ts'),
-  'vcx:source-body': at('platform/source-body.ts'),
+  'vcx:scope-module': at('platform/scope.ts'),
+  'vcx:source-body-module': at('platform/source-body.ts'),
   'vcx:primordials': at('primordials.ts'),
-  'vcx:node': at('stubs/node.ts'),
-  'node:util': at('stubs/node.ts'),
-  'node:util/types': at('stubs/node.ts'),
-  'node:stream': at('stubs/node.ts'),
-  'node:crypto': at('stubs/node.ts'),
-  'node:perf_hooks': at('stubs/node.ts'),
-  'node:worker_threads': at('stubs/node.ts'),
+  'vcx:plain-url-module': at('platform/plain-url.ts'),
+  'vcx:node-module': at('stubs/node.ts'),
+  'vcx:core-util-module': at('stubs/core-util.ts'),
   tr46: at('stubs/tr46.ts'),
 };
 
+/** A module of ours as plain values: esbuild would wrap it anew, name by name, for each `require`. */
+const asPlain = (name: string): string => `module.exports = {...require('${name}')}`;
+
 /** Modules of a few words. */
 const INLINE: Readonly<Record<string, string>> = {
+  'vcx:scope': asPlain('vcx:scope-module'),
+  'vcx:source-body': asPlain('vcx:source-body-module'),
+  'vcx:node': asPlain('vcx:node-module'),
+  'vcx:plain-url': asPlain('vcx:plain-url-module'),
+  'vcx:core-util': asPlain('vcx:core-util-module'),
+  'node:util': `module.exports = require('vcx:node')`,
+  'node:util/types': `module.exports = require('vcx:node')`,
+  'node:stream': `module.exports = require('vcx:node')`,
+  'node:crypto': `module.exports = require('vcx:node')`,
+  'node:perf_hooks': `module.exports = require('vcx:node')`,
+  'node:worker_threads': `module.exports = require('vcx:node')`,
   'node:assert': `module.exports = require('vcx:node').assert`,
   'node:zlib': `module.exports = {}`,
   'node:sqlite': `module.exports = {}`,
@@ -38,6 +48,7 @@ const INLINE: Readonly<Record<string, string>> = {
 /** Put in front of files that would otherwise read these names from the global object at call time. */
 const SCOPE = [
   'AbortController',
+  'AbortSignal',
   'Blob',
   'Buffer',
   'DOMException',
@@ -54,11 +65,13 @@ const SCOPE = [
   'WeakRef',
   'queueMicrotask',
 ];
-const UNDICI_PREFIX = `const {${SCOPE.join(',')},AbortSignal} = require('vcx:scope');`;
 const STREAMS_PREFIX = `import {transfer as vcxTransfer} from 'vcx:primordials';`;
 
-function prefixFor(file: string): string {
-  if (file.startsWith('undici/')) return UNDICI_PREFIX;
+function prefixFor(file: string, source: string): string {
+  if (file.startsWith('undici/')) {
+    const names = SCOPE.filter((name) => new RegExp(`\\b${name}\\b`).test(source));
+    return names.length === 0 ? '' : `const {${names.join(',')}} = require('vcx:scope');`;
+  }
   return file.startsWith('web-streams-polyfill/') ? STREAMS_PREFIX : '';
 }
 
@@ -85,26 +98,31 @@ function resolveStandIns(build: PluginBuild): void {
     build.resolve('@exodus/bytes/encoding-lite.js', { resolveDir, kind }),
   );
   build.onResolve({ filter: /core\/util$/ }, ({ importer }) =>
-    packagePath(importer).startsWith('undici/') ? { path: at('stubs/core-util.ts') } : null,
+    packagePath(importer).startsWith('undici/')
+      ? { path: 'vcx:core-util', namespace: 'inline' }
+      : null,
   );
   build.onResolve({ filter: /^urlpattern-polyfill\/urlpattern$/ }, ({ resolveDir, kind }) =>
     build.resolve('urlpattern-polyfill', { resolveDir, kind }),
   );
 }
 
-/** Patches undici and web-streams-polyfill; the build fails when a patched file was not met. */
+/** Patches undici, web-streams-polyfill and whatwg-url; the build fails when a patched file was not met. */
 export function keptPackages(): Plugin {
   return {
     name: 'kept-packages',
     setup(build) {
       const met = new Set<string>();
       resolveStandIns(build);
-      build.onLoad({ filter: /node_modules.(?:undici|web-streams-polyfill)./ }, async (args) => {
-        const file = packagePath(args.path);
-        met.add(file);
-        const source = patch(file, await readFile(args.path, 'utf8'));
-        return { contents: `${prefixFor(file)}${source}`, loader: 'js' };
-      });
+      build.onLoad(
+        { filter: /node_modules.(?:undici|web-streams-polyfill|whatwg-url)./ },
+        async (args) => {
+          const file = packagePath(args.path);
+          met.add(file);
+          const source = patch(file, await readFile(args.path, 'utf8'));
+          return { contents: `${prefixFor(file, source)}${source}`, loader: 'js' };
+        },
+      );
       build.onEnd((result) => {
         const missed = [...Object.keys(PATCHES), ...Object.keys(PRIVATE_NAMES)].filter(
           (file) => !met.has(file),

@@ -133,12 +133,37 @@ const STREAMS: readonly Patch[] = [
   },
 ];
 
+/** Plain URLs and queries are not sent through the parser. */
+const URL_IMPL: readonly Patch[] = [
+  {
+    find: `const usm = require(`,
+    put: `const { plainUrl } = require("vcx:plain-url");\nconst usm = require(`,
+  },
+  {
+    find: `    const parsedURL = usm.basicURLParse(url, { baseURL: parsedBase });
+    if (parsedURL === null) {
+      throw`,
+    put: `    const parsedURL = plainUrl(url) ?? usm.basicURLParse(url, { baseURL: parsedBase });
+    if (parsedURL === null) {
+      throw`,
+  },
+];
+
+const URL_ENCODED: readonly Patch[] = [
+  {
+    find: `  return parseUrlencoded(utf8Encode(input));`,
+    put: `  return require("vcx:plain-url").plainPairs(input) ?? parseUrlencoded(utf8Encode(input));`,
+  },
+];
+
 /** By the end of a file's path. */
 export const PATCHES: Readonly<Record<string, readonly Patch[]>> = {
   'undici/lib/web/fetch/body.js': BODY,
   'undici/lib/web/fetch/response.js': RESPONSE,
   'undici/lib/web/fetch/request.js': REQUEST,
   'web-streams-polyfill/dist/ponyfill.mjs': STREAMS,
+  'whatwg-url/lib/URL-impl.js': URL_IMPL,
+  'whatwg-url/lib/urlencoded.js': URL_ENCODED,
 };
 
 /** Names that our code reads from packages though they are private there. */
