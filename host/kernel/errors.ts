@@ -151,6 +151,11 @@ export const CODES = {
   ),
   VCLOUD_ANSWER_TOO_LARGE: plugin(502, "vCloud's answer is larger than a plug-in may receive."),
   TASK_OVER: plugin(409, 'The task is over, unknown, or belongs to another call.'),
+  BLOCKING_TASK_OVER: plugin(
+    409,
+    'The blocking task was decided already, by this call, by somebody else or by its time-out, or the call has none.',
+  ),
+  BLOCKING_TASK_UNKNOWN: peer(404, 'vCloud knows no such blocking task, or no longer.'),
   FETCH_ORIGIN_DENIED: plugin(
     403,
     'The plug-in fetched from an origin, or with a method, that its manifest does not name.',
@@ -184,6 +189,19 @@ export const CODES = {
   TENANT_CONFIG_INVALID: operator(
     503,
     "The org's configuration does not fit the schema of the plug-in; the message names the place.",
+  ),
+  // notifications
+  EVENT_INVALID: peer(
+    400,
+    'A notification is neither the XML nor the JSON form, or a field that it must have is missing or wrong; parked.',
+  ),
+  EVENT_TOO_LARGE: peer(
+    413,
+    'The body of a notification is larger than is taken; parked without its body, so it can not be replayed.',
+  ),
+  EVENT_ATTEMPTS_EXHAUSTED: plugin(
+    500,
+    'The plug-in failed on a notification as often as it may; parked: replay it once the plug-in is mended.',
   ),
   // set-up and surroundings
   CONFIG_INVALID: operator(
@@ -220,6 +238,94 @@ export const CODES = {
   BUNDLE_NAMESPACE_FOREIGN: plugin(
     403,
     "The bundle's namespace is not its owner's: the trust store names the holder, or nobody.",
+  ),
+  BUNDLE_NAME_TAKEN: plugin(
+    409,
+    'The name, namespace, routing key or a route of the bundle is held by another plug-in, which the message names.',
+  ),
+  BUNDLE_VERSION_TAKEN: plugin(
+    409,
+    'This version was installed with other contents: give the new contents a new version.',
+  ),
+  BUNDLE_DOWNGRADE: operator(
+    409,
+    'The version is older than the current one: say `--force` to mean it, or roll back.',
+  ),
+  BUNDLE_UNHEALTHY: plugin(
+    500,
+    "The bundle's own health check did not answer with a status from 200 to 299; the running version stays.",
+  ),
+  BUNDLE_OWNER_FOREIGN: operator(403, 'Only the owner of the plug-in or the operator may do this.'),
+  PLUGIN_UNKNOWN: operator(404, 'No plug-in, or no version of it, is installed under this name.'),
+  PLUGIN_CHANGED: operator(
+    409,
+    'Somebody else changed the plug-in at the same moment: look at it and try again.',
+  ),
+  // operator API and command line
+  OPERATOR_UNAUTHENTICATED: caller(
+    401,
+    'The operator API was called without a token that counts: give that of `stateDir/operator.token`, or one that the operator made for you.',
+  ),
+  OPERATOR_FORBIDDEN: caller(
+    403,
+    "Only the operator may do this: the token given is an owner's; ask the operator.",
+  ),
+  OPERATOR_ADDRESS_REFUSED: caller(
+    403,
+    'The operator API was called under a name that is not its own, or from a page of another origin: `operator.hosts` lists further names.',
+  ),
+  OPERATOR_RATE_EXCEEDED: caller(
+    429,
+    'Too many wrong tokens in a short time: wait, and correct the token.',
+  ),
+  OPERATOR_INPUT: caller(
+    400,
+    'A request to the operator API has a wrong path, query or body, or ended before it was whole; the message names the place.',
+  ),
+  OPERATOR_BODY_TOO_LARGE: caller(
+    413,
+    'The body of a request to the operator API is over its cap.',
+  ),
+  OPERATOR_NOT_FOUND: caller(404, 'The operator API has nothing under this address or name.'),
+  OPERATOR_BUSY: caller(
+    503,
+    'Too many uploads or followed logs of the same caller are under way: let one end first.',
+  ),
+  TOKEN_NAME_TAKEN: operator(
+    409,
+    'There is a token of this name: delete it first, or choose another.',
+  ),
+  OPERATOR_UNAVAILABLE: peer(
+    503,
+    'The operator endpoint of the host can not be reached or does not answer as one: see that the host runs and that the address is right.',
+  ),
+  STORE_BLOB_ALTERED: operator(
+    500,
+    'The bytes of a stored bundle are not those that were put there: install the version again.',
+  ),
+  CLUSTER_UNAVAILABLE: peer(
+    503,
+    'NATS, which holds what the hosts share, can not be reached or does not answer; the host keeps trying.',
+  ),
+  CLUSTER_CREDENTIALS: operator(
+    503,
+    'NATS refused the credentials: compare `cluster.user` with its password, key or credentials file with the accounts of the server, or grant what the message names.',
+  ),
+  CLUSTER_JETSTREAM_DISABLED: operator(
+    503,
+    'The NATS server, or the account, has no JetStream: switch it on (`jetstream: enabled`), or name other servers.',
+  ),
+  CLUSTER_BUCKET_SHAPE: operator(
+    503,
+    'A bucket or stream of this name is there with other settings; it is not altered. Edit it with `nats stream edit` to what the message names, change the setting, or take another `cluster.prefix`.',
+  ),
+  CLUSTER_STORE_FULL: operator(
+    503,
+    'A bucket, or the storage of NATS, is full: nothing is overwritten. Raise its bytes, or remove what is not needed.',
+  ),
+  CLUSTER_VALUE_TOO_LARGE: operator(
+    413,
+    'A value is larger than a message of this NATS may be: raise `max_payload` of the server.',
   ),
   BROKER_UNAVAILABLE: peer(503, 'RabbitMQ can not be reached; the host keeps trying.'),
   BROKER_TOPOLOGY: operator(

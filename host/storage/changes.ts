@@ -36,15 +36,7 @@ export interface ChangeQuery {
 
 /** Bounded: the oldest entries go when there are too many. */
 export interface ChangeLog {
-  record(change: NewChange): void;
+  record(change: NewChange): Promise<void>;
   /** The latest first. */
-  list(query?: ChangeQuery): readonly Change[];
+  list(query?: ChangeQuery): Promise<readonly Change[]>;
 }
-
-/** Runs the work and records its entry in one transaction: both happen, or neither. Null records nothing. */
-export type RecordedChange = <T>(
-  work: () => {
-    readonly result: T;
-    readonly entry: NewChange | null;
-  },
-) => T;

@@ -44,6 +44,11 @@ export interface KvStore extends AsyncDisposable {
     scope: KvScope,
     options: { prefix: string; limit: number; cursor: string | null },
   ): Promise<KvPage>;
-  /** Keys and bytes (keys and values as UTF-8) that the scope holds now. */
+  /** Remove everything of the plug-in, of all orgs: whoever takes its name next must not inherit it. */
+  forget(plugin: string): Promise<void>;
+  /**
+   * Keys and bytes (keys and values as UTF-8) that the scope holds now. What has ended is not counted, and is taken
+   * away: it must not fill the store.
+   */
   usage(scope: KvScope): Promise<{ keys: number; bytes: number }>;
 }

@@ -59,6 +59,11 @@ class MemoryKv implements KvStore {
     return { keys: live.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
   }
 
+  async forget(plugin: string): Promise<void> {
+    for (const name of this.#scopes.keys())
+      if ((JSON.parse(name) as string[])[0] === plugin) this.#scopes.delete(name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#scopes.clear();
   }

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 
 import { HostError } from '../kernel/errors.ts';
-import type { Owner, Tenancy, TenantView } from './tenants.ts';
+import type { Owner, Tenancy, TenantScope, TenantView } from './tenants.ts';
 
 export type SettingKind = 'config' | 'limits' | 'version';
 
@@ -89,6 +89,25 @@ function has({ owner, orgs }: Tenancy, org: string): boolean {
   // Checked again, though it is checked on the way in: this is what keeps orgs apart.
   if (owner !== 'provider' && owner.org !== org) return false;
   return orgs === 'all' || orgs.includes(org);
+}
+
+const SECRET_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+/** Throws TENANT_INVALID. */
+export function checkSecret(name: string, value: string, maxBytes: number): void {
+  if (!SECRET_NAME.test(name))
+    throw new HostError(
+      'TENANT_INVALID',
+      'secret: a name begins with a letter and has at most 64 letters, digits, dots, dashes and underscores',
+    );
+  const size = Buffer.byteLength(value);
+  if (size === 0 || size > maxBytes)
+    throw new HostError('TENANT_INVALID', `secret ${name}: empty, or over ${maxBytes} bytes`);
+}
+
+/** Bound into the sealed bytes: moved to another org's place they do not open. */
+export function secretPlace({ plugin, org }: TenantScope, name: string): string {
+  return JSON.stringify(['secret', plugin, org, name]);
 }
 
 /** Tells equal from different in the audit log. Null for nothing. */

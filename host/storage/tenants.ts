@@ -38,34 +38,43 @@ export interface SecretInfo {
 }
 
 /**
- * Every setter is atomic with its entry in `changes`; `who` goes there. They throw TENANT_INVALID for what
- * can not be kept. A setting of null takes it away. Survives the death of the process; any number of processes
- * may share one store and see each other's changes within a second.
+ * Every setter is atomic with its entry in `changes`; `who` goes there. They reject with TENANT_INVALID for what
+ * can not be kept. A setting of null takes it away. What a setter resolved for is seen by its process at once;
+ * any number of processes may share one store and see each other's changes within a second. Survives the death
+ * of the process. What is not a promise comes from memory.
  */
 export interface TenantStore {
-  /** From memory: fast enough to be asked for every call. */
+  /** Fast enough to be asked for every call. */
   view(plugin: string, org: string): TenantView;
 
   tenancy(plugin: string): Tenancy | null;
   /** Keep this tenancy when none is known. Throws TENANT_INVALID when the plug-in belongs to another owner. */
-  adopt(plugin: string, tenancy: Tenancy, who: string): void;
-  setOrgs(plugin: string, orgs: Tenancy['orgs'], who: string): void;
+  adopt(plugin: string, tenancy: Tenancy, who: string): Promise<void>;
+  setOrgs(plugin: string, orgs: Tenancy['orgs'], who: string): Promise<void>;
   /** Remove the plug-in with all settings and secrets of all orgs, so that nobody inherits them. */
-  forget(plugin: string, who: string): void;
+  forget(plugin: string, who: string): Promise<void>;
   /** URNs of the orgs for which anything is kept. */
   orgsOf(plugin: string): readonly string[];
 
-  setConfig(scope: TenantScope, config: unknown, who: string): void;
-  setLimits(scope: TenantScope, limits: Readonly<Record<string, number>> | null, who: string): void;
-  pinVersion(scope: TenantScope, version: string | null, who: string): void;
+  setConfig(scope: TenantScope, config: unknown, who: string): Promise<void>;
+  setLimits(
+    scope: TenantScope,
+    limits: Readonly<Record<string, number>> | null,
+    who: string,
+  ): Promise<void>;
+  pinVersion(scope: TenantScope, version: string | null, who: string): Promise<void>;
 
-  setSecret(scope: TenantScope, secret: { name: string; value: string }, who: string): void;
+  setSecret(
+    scope: TenantScope,
+    secret: { name: string; value: string },
+    who: string,
+  ): Promise<void>;
   /** True if there was one. */
-  deleteSecret(scope: TenantScope, name: string, who: string): boolean;
+  deleteSecret(scope: TenantScope, name: string, who: string): Promise<boolean>;
   /** In order of their names; there is no way to list values. */
   secrets(scope: TenantScope): readonly SecretInfo[];
   /** Only for the plug-in itself. Null when there is none. Throws SECRET_UNREADABLE. */
-  readSecret(scope: TenantScope, name: string): string | null;
+  readSecret(scope: TenantScope, name: string): Promise<string | null>;
 
   readonly changes: ChangeLog;
 }

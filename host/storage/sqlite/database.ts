@@ -43,6 +43,22 @@ const STEPS = [
      id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL,
      plugin TEXT, org TEXT, subject TEXT, before TEXT, after TEXT
    ) STRICT;`,
+  `CREATE TABLE installed (
+     plugin TEXT PRIMARY KEY, revision INTEGER NOT NULL, record TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE blobs (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+   CREATE TABLE tokens (
+     digest TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, created_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE open_blocking (
+     key TEXT PRIMARY KEY, owner TEXT NOT NULL, lease_until INTEGER NOT NULL, id TEXT NOT NULL,
+     plugin TEXT NOT NULL, org TEXT NOT NULL, operation TEXT NOT NULL, on_failure TEXT NOT NULL,
+     created_at INTEGER NOT NULL, due_at INTEGER NOT NULL, timeout_at INTEGER, outcome TEXT
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX open_blocking_by_lease ON open_blocking (lease_until);`,
+  `CREATE TABLE event_bindings (queue TEXT PRIMARY KEY, list TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE handled_events (key TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE INDEX handled_events_by_age ON handled_events (at);`,
 ];
 
 /**

@@ -40,13 +40,26 @@ export function openSqliteKv(database: DatabaseSync, clock: Clock = systemClock)
       const keys = (rows as { key: string }[]).slice(0, limit).map(({ key }) => key);
       return { keys, cursor: rows.length > limit ? (keys.at(-1) ?? null) : null };
     },
+    async forget(plugin) {
+      sql.forget.run(plugin);
+    },
     async usage({ plugin, org }) {
-      return sql.usage.get(plugin, org, clock.now()) as { keys: number; bytes: number };
+      const now = clock.now();
+      const { ended, ...usage } = sql.usage.get(now, now, plugin, org) as unknown as Usage;
+      if (ended > 0) sql.sweepScope.run(plugin, org, now);
+      return { ...usage };
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
     },
   };
+}
+
+interface Usage {
+  readonly keys: number;
+  readonly bytes: number;
+  /** Keys that are there still, though their time is over. */
+  readonly ended: number;
 }
 
 const LIVE = '(expires_at IS NULL OR expires_at > ?)';
@@ -71,11 +84,16 @@ function statements(database: DatabaseSync) {
       `SELECT key FROM kv WHERE plugin = ? AND org = ? AND key > ? AND substr(key, 1, ?) = ?
        AND ${LIVE} ORDER BY key LIMIT ?`,
     ),
+    // octet_length tells the size without reading the value.
     usage: prepare(
-      `SELECT count(*) AS keys,
-         coalesce(sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))), 0) AS bytes
-       FROM kv WHERE plugin = ? AND org = ? AND ${LIVE}`,
+      `SELECT count(*) FILTER (WHERE live) AS keys, count(*) FILTER (WHERE NOT live) AS ended,
+         coalesce(sum(bytes) FILTER (WHERE live), 0) AS bytes
+       FROM (SELECT octet_length(key) + octet_length(value) AS bytes,
+           coalesce(expires_at, ? + 1) > ? AS live
+         FROM kv WHERE plugin = ? AND org = ?)`,
     ),
+    sweepScope: prepare('DELETE FROM kv WHERE plugin = ? AND org = ? AND expires_at <= ?'),
+    forget: prepare('DELETE FROM kv WHERE plugin = ?'),
     sweep: prepare('DELETE FROM kv WHERE expires_at <= ?'),
   };
 }

@@ -6,10 +6,10 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { HostError } from '../../kernel/errors.ts';
 import type { Clock } from '../../kernel/time.ts';
-import type { RecordedChange } from '../changes.ts';
 import type { Seal } from '../seal.ts';
-import { digestOf } from '../tenant-values.ts';
+import { checkSecret, digestOf, secretPlace } from '../tenant-values.ts';
 import type { SecretInfo, TenantCaps, TenantScope, TenantStore } from '../tenants.ts';
+import type { RecordedChange } from './changes.ts';
 
 export interface TenantSecretsParts {
   readonly database: DatabaseSync;
@@ -21,8 +21,6 @@ export interface TenantSecretsParts {
 
 type Secrets = Pick<TenantStore, 'setSecret' | 'deleteSecret' | 'secrets' | 'readSecret'>;
 
-const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
-
 export function createTenantSecrets(parts: TenantSecretsParts): Secrets {
   const { database, seal, clock, caps, change } = parts;
   const sql = statements(database);
@@ -33,10 +31,10 @@ export function createTenantSecrets(parts: TenantSecretsParts): Secrets {
   }
 
   return {
-    setSecret(scope, { name, value }, who) {
+    async setSecret(scope, { name, value }, who) {
       const { plugin, org } = scope;
-      check(name, value, caps.secretBytes);
-      const sealed = seal.seal(value, placeOf(scope, name));
+      checkSecret(name, value, caps.secretBytes);
+      const sealed = seal.seal(value, secretPlace(scope, name));
       change(() => {
         const known = sealedOf(scope, name);
         const { count } = sql.count.get(plugin, org) as { count: number };
@@ -49,7 +47,7 @@ export function createTenantSecrets(parts: TenantSecretsParts): Secrets {
         return { result: undefined, entry };
       });
     },
-    deleteSecret(scope, name, who) {
+    async deleteSecret(scope, name, who) {
       const { plugin, org } = scope;
       return change(() => {
         const before = digestOf(sealedOf(scope, name));
@@ -63,30 +61,14 @@ export function createTenantSecrets(parts: TenantSecretsParts): Secrets {
       const rows = sql.list.all(plugin, org) as unknown as SecretInfo[];
       return rows.map(({ name, changedAt }) => ({ name, changedAt }));
     },
-    readSecret(scope, name) {
+    async readSecret(scope, name) {
       const sealed = sealedOf(scope, name);
       if (sealed === null) return null;
-      const value = seal.open(sealed, placeOf(scope, name));
+      const value = seal.open(sealed, secretPlace(scope, name));
       if (value !== null) return value;
       throw new HostError('SECRET_UNREADABLE', `the secret ${name} can not be decrypted`);
     },
   };
-}
-
-function check(name: string, value: string, maxBytes: number): void {
-  if (!NAME.test(name))
-    throw new HostError(
-      'TENANT_INVALID',
-      'secret: a name begins with a letter and has at most 64 letters, digits, dots, dashes and underscores',
-    );
-  const size = Buffer.byteLength(value);
-  if (size === 0 || size > maxBytes)
-    throw new HostError('TENANT_INVALID', `secret ${name}: empty, or over ${maxBytes} bytes`);
-}
-
-/** Bound into the sealed bytes: moved to another org's row they do not open. */
-function placeOf({ plugin, org }: TenantScope, name: string): string {
-  return JSON.stringify(['secret', plugin, org, name]);
 }
 
 function statements(database: DatabaseSync) {

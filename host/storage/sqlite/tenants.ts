@@ -6,9 +6,8 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { HostError } from '../../kernel/errors.ts';
 import { systemClock, type Clock } from '../../kernel/time.ts';
-import type { ChangeLog, RecordedChange } from '../changes.ts';
 import type { Seal } from '../seal.ts';
-import { createSqliteChanges } from './changes.ts';
+import { createSqliteChanges, type RecordedChange, type SqliteChanges } from './changes.ts';
 import { createTenantViews } from './tenant-views.ts';
 import { createTenantSecrets } from './tenant-secrets.ts';
 import {
@@ -64,13 +63,13 @@ export function createSqliteTenants(parts: SqliteTenantsParts): TenantStore {
 /** Do it and record it, or neither; nothing is recorded for null. */
 function recorder(
   database: DatabaseSync,
-  { changes, done }: { changes: ChangeLog; done: () => void },
+  { changes, done }: { changes: SqliteChanges; done: () => void },
 ): RecordedChange {
   return (work) => {
     database.exec('BEGIN IMMEDIATE');
     try {
       const { result, entry } = work();
-      if (entry) changes.record(entry);
+      if (entry) changes.recordNow(entry);
       database.exec('COMMIT');
       return result;
     } catch (error) {
@@ -91,7 +90,7 @@ function settingSetters({
   change: RecordedChange;
   configBytes: number;
 }): Pick<TenantStore, 'setConfig' | 'setLimits' | 'pinVersion'> {
-  const setter = (kind: SettingKind) => (scope: TenantScope, text: string | null, who: string) => {
+  const setter = (kind: SettingKind, scope: TenantScope, who: string) => (text: string | null) => {
     const { plugin, org } = scope;
     change(() => {
       const known = sql.setting.get(plugin, org, kind) as { value: string } | undefined;
@@ -101,11 +100,11 @@ function settingSetters({
       return { result: undefined, entry: { who, action: kind, plugin, org, ...digests } };
     });
   };
-  const [config, limits, version] = [setter('config'), setter('limits'), setter('version')];
   return {
-    setConfig: (scope, value, who) => config(scope, configText(value, configBytes), who),
-    setLimits: (scope, value, who) => limits(scope, limitsText(value), who),
-    pinVersion: (scope, value, who) => version(scope, versionText(value), who),
+    setConfig: async (scope, value, who) =>
+      setter('config', scope, who)(configText(value, configBytes)),
+    setLimits: async (scope, value, who) => setter('limits', scope, who)(limitsText(value)),
+    pinVersion: async (scope, value, who) => setter('version', scope, who)(versionText(value)),
   };
 }
 
@@ -119,7 +118,7 @@ function pluginSetters({
   tenancy: TenantStore['tenancy'];
 }): Pick<TenantStore, 'adopt' | 'setOrgs' | 'forget'> {
   return {
-    adopt(plugin, wanted, who) {
+    async adopt(plugin, wanted, who) {
       const owner = ownerText(wanted.owner);
       const orgs = allowedOrgs(wanted.owner, wanted.orgs);
       change(() => {
@@ -132,7 +131,7 @@ function pluginSetters({
         return { result: undefined, entry: { who, action: 'adopt', plugin, org: owner, after } };
       });
     },
-    setOrgs(plugin, wanted, who) {
+    async setOrgs(plugin, wanted, who) {
       change(() => {
         const known = tenancy(plugin);
         if (!known) throw new HostError('TENANT_INVALID', `${plugin} is not known`);
@@ -142,7 +141,7 @@ function pluginSetters({
         return { result: undefined, entry: { who, action: 'orgs', plugin, ...digests } };
       });
     },
-    forget(plugin, who) {
+    async forget(plugin, who) {
       change(() => {
         const gone = [sql.forget, sql.forgetSettings, sql.forgetSecrets].map(
           (statement) => statement.run(plugin).changes,
