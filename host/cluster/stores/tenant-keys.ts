@@ -1,0 +1,56 @@
+/**
+ * Names and contents of the entries in the bucket of tenants.
+ * May import: storage, cluster.
+ */
+import type { SettingKind } from '../../storage/tenant-values.ts';
+import type { TenantScope } from '../../storage/tenants.ts';
+import { keyOf } from '../link/keys.ts';
+
+/** `plugin.PLUGIN` */
+export interface KeptPlugin {
+  readonly plugin: string;
+  /** URN of an org, null for the provider. */
+  readonly owner: string | null;
+  /** JSON of `Tenancy.orgs`. */
+  readonly orgs: string;
+}
+
+/** `set.PLUGIN.ORG.KIND` */
+export interface KeptSetting {
+  readonly plugin: string;
+  readonly org: string;
+  readonly setting: SettingKind;
+  /** JSON. */
+  readonly value: string;
+}
+
+/** `secret.PLUGIN.ORG.NAME` */
+export interface KeptSecret {
+  readonly plugin: string;
+  readonly org: string;
+  readonly name: string;
+  readonly changedAt: number;
+  /** Sealed, in base64. */
+  readonly sealed: string;
+}
+
+export type Kept = KeptPlugin | KeptSetting | KeptSecret;
+
+export const isPlugin = (kept: Kept): kept is KeptPlugin => 'owner' in kept;
+export const isSetting = (kept: Kept): kept is KeptSetting => 'value' in kept;
+export const isSecret = (kept: Kept): kept is KeptSecret => 'sealed' in kept;
+export const isOrg = (kept: Kept): kept is KeptSetting | KeptSecret => 'org' in kept;
+
+export const partsOf = keyOf;
+export const pluginKey = (plugin: string) => `plugin.${keyOf(plugin)}`;
+export const settingKey = ({ plugin, org }: TenantScope, kind: SettingKind) =>
+  `set.${keyOf(plugin, org)}.${kind}`;
+export const secretKey = ({ plugin, org }: TenantScope, name: string) =>
+  `secret.${keyOf(plugin, org, name)}`;
+
+/** Throws for what nobody of us wrote. */
+export function decodeKept(value: Uint8Array): Kept {
+  const kept = JSON.parse(Buffer.from(value).toString('utf8')) as Kept;
+  if (typeof kept.plugin !== 'string') throw new Error('not an entry of a tenant');
+  return kept;
+}
