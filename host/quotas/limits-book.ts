@@ -19,19 +19,37 @@ export interface OperatorLimits {
 export interface LimitsBook {
   /** What a manifest asks for, with defaults; throws BUNDLE_INVALID naming the key and the allowed range. */
   resolve(plugin: string, asked: SomeLimits): Limits;
-  /** The same object for the same plug-in limits and org, so that callers can compare by identity. */
-  forOrg(limits: Limits, orgUrn: string): Limits;
+  /**
+   * The lowest of the plug-in's limits, those of the org, and `own`, which are for this plug-in in this org alone.
+   * The same object for the same three, so that callers can compare by identity.
+   */
+  forOrg(limits: Limits, orgUrn: string, own?: SomeLimits): Limits;
+}
+
+interface Lowered {
+  readonly own: SomeLimits;
+  readonly result: Limits;
+}
+
+const NO_LIMITS: SomeLimits = {};
+
+function isEmpty(limits: SomeLimits): boolean {
+  for (const _ in limits) return false;
+  return true;
 }
 
 const NAMES = Object.keys(LIMITS) as LimitName[];
 
 export function createLimitsBook(operator: OperatorLimits): LimitsBook {
-  const lowered = new WeakMap<Limits, Map<string, Limits>>();
+  const lowered = new WeakMap<Limits, Map<string, Lowered>>();
 
-  function lower(limits: Limits, orgId: string): Limits {
-    const own = operator.orgs[orgId] ?? {};
+  function lower(limits: Limits, orgId: string, own: SomeLimits): Limits {
+    const all = operator.orgs[orgId] ?? {};
     return Object.fromEntries(
-      NAMES.map((name) => [name, Math.min(limits[name], own[name] ?? Infinity)]),
+      NAMES.map((name) => [
+        name,
+        Math.min(limits[name], all[name] ?? Infinity, own[name] ?? Infinity),
+      ]),
     ) as Limits;
   }
 
@@ -41,14 +59,15 @@ export function createLimitsBook(operator: OperatorLimits): LimitsBook {
       const given = { ...defined(asked), ...defined(operator.plugins[plugin] ?? {}) };
       return { ...defaultLimits(), ...given };
     },
-    forOrg(limits, orgUrn) {
+    forOrg(limits, orgUrn, own = NO_LIMITS) {
       const orgId = orgUrn.slice(orgUrn.lastIndexOf(':') + 1);
-      if (!Object.hasOwn(operator.orgs, orgId)) return limits;
+      if (!Object.hasOwn(operator.orgs, orgId) && isEmpty(own)) return limits;
       let known = lowered.get(limits);
       if (!known) lowered.set(limits, (known = new Map()));
-      let result = known.get(orgId);
-      if (!result) known.set(orgId, (result = lower(limits, orgId)));
-      return result;
+      let entry = known.get(orgId);
+      if (entry?.own !== own)
+        known.set(orgId, (entry = { own, result: lower(limits, orgId, own) }));
+      return entry.result;
     },
   };
 }

@@ -24,10 +24,18 @@ export interface Bundle {
   readonly signature: Uint8Array | null;
 }
 
+/** A manifest is read before anybody knows who made it: what is checked is bounded. Texts have files of their own. */
+const MAX_MANIFEST_BYTES = 262_144;
+
 /** Read a bundle; throws BUNDLE_ARCHIVE, BUNDLE_TOO_LARGE or BUNDLE_INVALID. Runs nothing of it and trusts nobody. */
 export function readBundle(bytes: Uint8Array, caps: ArchiveCaps = {}): Bundle {
   const all = readArchive(bytes, caps);
   const files = new Map([...all].filter(([name]) => name !== SIGNATURE_ENTRY));
+  if ((files.get(MANIFEST_ENTRY)?.byteLength ?? 0) > MAX_MANIFEST_BYTES)
+    throw new HostError(
+      'BUNDLE_TOO_LARGE',
+      `${MANIFEST_ENTRY} has more than ${MAX_MANIFEST_BYTES} bytes; texts belong into localization/`,
+    );
   const manifest = parseManifest(jsonOf(files, MANIFEST_ENTRY));
   if (manifest.main !== SCRIPT_ENTRY)
     throw new HostError('BUNDLE_INVALID', `plugin.json: main: a bundle has ${SCRIPT_ENTRY}`);

@@ -8,8 +8,17 @@ import { parseManifest, type Manifest } from '../manifest/manifest.ts';
 
 const FILE = /^localization\/([^/]+)\.json$/;
 
-/** The manifest with the texts of these files; throws BUNDLE_INVALID for a text that is given twice or not a text. */
+/** Over all locales. */
+const MAX_BYTES = 1_048_576;
+/** In one of them. */
+const MAX_TEXTS = 10_000;
+
+/**
+ * The manifest with the texts of these files; throws BUNDLE_INVALID for a text that is given twice or not a text, and
+ * BUNDLE_TOO_LARGE: it is read before anybody knows who made it.
+ */
 export function withLocalization(manifest: Manifest, files: ArchiveFiles): Manifest {
+  checkSize([...files].filter(([name]) => FILE.test(name)).map(([, content]) => content));
   const texts = Object.entries(manifest.vcloud.localization ?? {});
   const localization = new Map(
     texts.map(([locale, keys]) => [locale, new Map(Object.entries(keys))]),
@@ -22,12 +31,11 @@ export function withLocalization(manifest: Manifest, files: ArchiveFiles): Manif
     const keys = localization.get(locale) ?? new Map<string, string>();
     for (const [key, text] of Object.entries(parse(name, content))) {
       if (keys.has(key))
-        throw new HostError(
-          'BUNDLE_INVALID',
-          `${name}: ${JSON.stringify(key)} is in plugin.json too`,
-        );
+        throw new HostError('BUNDLE_INVALID', `${name}: ${shown(key)} is in plugin.json too`);
       keys.set(key, text);
     }
+    if (keys.size > MAX_TEXTS)
+      throw new HostError('BUNDLE_TOO_LARGE', `${name}: more than ${MAX_TEXTS} texts`);
     localization.set(locale, keys);
   }
   if (!found) return manifest;
@@ -36,6 +44,16 @@ export function withLocalization(manifest: Manifest, files: ArchiveFiles): Manif
     ...manifest,
     vcloud: { ...manifest.vcloud, localization: Object.fromEntries(merged) as unknown },
   });
+}
+
+function checkSize(contents: readonly Uint8Array[]): void {
+  const bytes = contents.reduce((sum, content) => sum + content.byteLength, 0);
+  if (bytes > MAX_BYTES)
+    throw new HostError('BUNDLE_TOO_LARGE', `localization/ has more than ${MAX_BYTES} bytes`);
+}
+
+function shown(key: string): string {
+  return JSON.stringify(key.slice(0, 80));
 }
 
 /** Lengths are checked with the manifest. */
@@ -52,6 +70,6 @@ function parse(name: string, content: Uint8Array): Record<string, string> {
     throw new HostError('BUNDLE_INVALID', `${name}: an object of texts by key is wanted`);
   for (const [key, text] of Object.entries(value))
     if (typeof text !== 'string')
-      throw new HostError('BUNDLE_INVALID', `${name}: ${JSON.stringify(key)} is not a text`);
+      throw new HostError('BUNDLE_INVALID', `${name}: ${shown(key)} is not a text`);
   return value as Record<string, string>;
 }

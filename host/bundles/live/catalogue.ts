@@ -1,117 +1,206 @@
 /**
- * The plug-ins that are live, and those that could not be loaded.
- * May import: kernel, quotas, sandbox.
+ * The plug-ins that are live: who serves a call of an org. Changed in one step while calls go on.
+ * May import: kernel, storage.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { HostError, messageOf } from '../../kernel/errors.ts';
-import type { Log } from '../../kernel/log.ts';
-import type { HandlerName, Sandbox } from '../../sandbox/sandbox.ts';
-import { loadFolder, type FolderOptions, type LoadedPlugin } from './folder.ts';
-import { createRouteTable, type RouteMatch } from './routes.ts';
+import type { TenantStore } from '../../storage/tenants.ts';
+import { checkClaims } from './claims.ts';
+import type { LivePlugin } from './plugin.ts';
+import { versionsOf, type Shelf } from './shelf.ts';
 
-export interface LivePlugin extends LoadedPlugin {
-  readonly match: (method: string, path: string) => RouteMatch<null>;
-  /** Those that its module has; as the manifest promises when it was not run. */
-  readonly handlers: readonly HandlerName[];
+export type { LivePlugin } from './plugin.ts';
+export type { Shelf } from './shelf.ts';
+
+export interface ServiceAddress {
+  readonly exchange: string;
+  readonly routingKey: string;
 }
 
-export interface PluginState {
-  readonly name: string;
-  readonly version: string | null;
-  readonly state: 'live' | 'failed';
-  /** Why it could not be loaded. */
-  readonly reason: string | null;
-  readonly loadMs: number;
-}
+export type Serving =
+  /** One or more that may have a route for the call, the provider's first. */
+  | { readonly kind: 'found'; readonly plugins: readonly LivePlugin[] }
+  /** Nobody serves this service, or the org does not have the plug-in: nobody can tell which. */
+  | { readonly kind: 'none' }
+  /** The version that the org stays with is not live. */
+  | { readonly kind: 'unavailable'; readonly plugin: string; readonly version: string };
 
 export interface Catalogue {
-  /** The plug-in that holds this service, or null. */
-  find(exchange: string, routingKey: string): LivePlugin | null;
+  serving(exchange: string, routingKey: string, org: string): Serving;
+  /** The live version of this plug-in that the org gets, or null. */
+  versionFor(plugin: string, org: string): LivePlugin | null;
+  /** Current versions, in order of names. */
   readonly live: readonly LivePlugin[];
-  readonly states: readonly PluginState[];
+  /** Addresses of all services that a live version has, each once. */
+  readonly services: readonly ServiceAddress[];
+  /** Of all that have a shelf. */
+  readonly names: readonly string[];
+  shelf(plugin: string): Shelf | null;
+  /** Why a plug-in that extends a service is not served although it has a shelf, or null. */
+  unfit(plugin: string): string | null;
+  /** What others hold, of all their versions: the claims of a plug-in of this name are checked against these. */
+  others(name: string): readonly LivePlugin[];
+  /**
+   * Why this one can not go live: another holds what it claims. A plug-in that extends a service that is not there
+   * (yet) can: it is served as soon as that is.
+   */
+  refusal(plugin: LivePlugin): HostError | null;
+  /** Put the shelf in place of what there was, or take the plug-in away. Throws what `refusal` says, and changes nothing then. */
+  replace(name: string, shelf: Shelf | null): void;
+  /** Called after every change, until disposed. */
+  watch(changed: () => void): Disposable;
 }
 
-export interface CatalogueOptions extends FolderOptions {
-  /** Folders that hold one plug-in folder each below them. */
-  readonly folders: readonly string[];
-  /** Without it bundles are validated and built, but not run. */
-  readonly sandbox: Sandbox | null;
-  readonly log: Log;
+const NONE: Serving = { kind: 'none' };
+
+/** Whether an org has a plug-in, and which version it stays with, is the tenants' to say. */
+export function createCatalogue(tenants: Pick<TenantStore, 'view'>): Catalogue {
+  return new LiveCatalogue(tenants);
 }
 
-const ALL_HANDLERS = ['fetch', 'response', 'notification'] as const;
+class LiveCatalogue implements Catalogue {
+  readonly #tenants: Pick<TenantStore, 'view'>;
+  readonly #shelves = new Map<string, Shelf>();
+  readonly #watchers = new Set<() => void>();
+  /** By exchange and routing key. Made anew at every change. */
+  #services = new Map<string, readonly Shelf[]>();
+  /** Shelves that are served, those that extend others last. */
+  #fit: readonly Shelf[] = [];
+  #unfit = new Map<string, string>();
+  #live: readonly LivePlugin[] = [];
 
-/** Load every plug-in; a broken one stops only itself. */
-export async function loadCatalogue(options: CatalogueOptions): Promise<Catalogue> {
-  const live = new Map<string, LivePlugin>();
-  const states: PluginState[] = [];
-  for (const folder of await pluginFolders(options.folders)) {
-    const started = performance.now();
-    const name = folder.split('/').at(-1) ?? folder;
+  constructor(tenants: Pick<TenantStore, 'view'>) {
+    this.#tenants = tenants;
+  }
+
+  get live(): readonly LivePlugin[] {
+    return this.#live;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#shelves.keys()];
+  }
+
+  get services(): readonly ServiceAddress[] {
+    return [...this.#services.keys()].map((key) => {
+      const [exchange = '', routingKey = ''] = key.split('\n');
+      return { exchange, routingKey };
+    });
+  }
+
+  serving(exchange: string, routingKey: string, org: string): Serving {
+    const shelves = this.#services.get(serviceKey(exchange, routingKey));
+    if (!shelves) return NONE;
+    const plugins: LivePlugin[] = [];
+    for (const shelf of shelves) {
+      const view = this.#tenants.view(shelf.name, org);
+      if (!view.enabled) continue;
+      const plugin = pick(shelf, view.version);
+      if (plugin) plugins.push(plugin);
+      // The provider's come first: what an org brings itself takes neither them nor their filters away.
+      else if (view.version !== null && plugins.length === 0)
+        return { kind: 'unavailable', plugin: shelf.name, version: view.version };
+    }
+    return plugins.length === 0 ? NONE : { kind: 'found', plugins };
+  }
+
+  versionFor(plugin: string, org: string): LivePlugin | null {
+    const shelf = this.#shelves.get(plugin);
+    if (!shelf || this.#unfit.has(plugin)) return null;
+    const view = this.#tenants.view(plugin, org);
+    return view.enabled ? pick(shelf, view.version) : null;
+  }
+
+  shelf(plugin: string): Shelf | null {
+    return this.#shelves.get(plugin) ?? null;
+  }
+
+  unfit(plugin: string): string | null {
+    return this.#unfit.get(plugin) ?? null;
+  }
+
+  others(name: string): readonly LivePlugin[] {
+    return currentFirst(this.#fit.filter((shelf) => shelf.name !== name));
+  }
+
+  refusal(plugin: LivePlugin): HostError | null {
+    if (plugin.manifest.extends !== undefined) return null;
     try {
-      const plugin = await loadOne(folder, options);
-      claim(live, plugin);
-      const loadMs = performance.now() - started;
-      const { version } = plugin.manifest;
-      states.push({ name: plugin.manifest.name, version, state: 'live', reason: null, loadMs });
-      options.log.info('plugin.loaded', { plugin: plugin.manifest.name, version, loadMs });
+      checkClaims(plugin, this.others(plugin.manifest.name));
+      return null;
     } catch (error) {
-      const reason = messageOf(error);
-      const loadMs = performance.now() - started;
-      states.push({ name, version: null, state: 'failed', reason, loadMs });
-      options.log.error('plugin.failed', { plugin: name, code: 'BUNDLE_INVALID', reason });
+      if (error instanceof HostError) return error;
+      throw error;
     }
   }
-  return {
-    find: (exchange, routingKey) => live.get(serviceKey(exchange, routingKey)) ?? null,
-    live: [...live.values()],
-    states,
-  };
-}
 
-async function loadOne(folder: string, options: CatalogueOptions): Promise<LivePlugin> {
-  const plugin = await loadFolder(folder, options);
-  const match = createRouteTable([{ target: null, routes: plugin.manifest.routes }]);
-  const handlers = options.sandbox ? await options.sandbox.probe(plugin.guest) : ALL_HANDLERS;
-  if (plugin.manifest.routes.length > 0 && !handlers.includes('fetch'))
-    throw new HostError('BUNDLE_INVALID', 'there are routes, but no `fetch` handler');
-  return { ...plugin, match, handlers };
-}
-
-/** One plug-in a service: a second claim of a routing key or namespace is refused, naming the holder. */
-function claim(live: Map<string, LivePlugin>, plugin: LivePlugin): void {
-  const { exchange, routingKey, namespace } = plugin.manifest.vcloud;
-  for (const holder of live.values()) {
-    const held = holder.manifest.vcloud;
-    const what =
-      holder.manifest.name === plugin.manifest.name
-        ? `the name ${holder.manifest.name}`
-        : held.namespace === namespace
-          ? `the namespace ${namespace}`
-          : held.exchange === exchange && held.routingKey === routingKey
-            ? `the routing key ${routingKey} of ${exchange}`
-            : null;
-    if (what)
-      throw new HostError('BUNDLE_INVALID', `${what} is held by ${holder.manifest.name} already`);
+  replace(name: string, shelf: Shelf | null): void {
+    if (shelf) {
+      for (const plugin of versionsOf(shelf)) {
+        const refusal = this.refusal(plugin);
+        if (refusal) throw refusal;
+      }
+      this.#shelves.set(name, shelf);
+    } else this.#shelves.delete(name);
+    this.#index();
+    for (const watcher of this.#watchers) watcher();
   }
-  live.set(serviceKey(exchange, routingKey), plugin);
+
+  watch(changed: () => void): Disposable {
+    this.#watchers.add(changed);
+    return { [Symbol.dispose]: () => this.#watchers.delete(changed) };
+  }
+
+  #index(): void {
+    const all = [...this.#shelves.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.#fit = all.filter((shelf) => !extendsOther(shelf));
+    this.#unfit = new Map();
+    // What extends a service is served only while that service keeps a place for it.
+    for (const shelf of all.filter(extendsOther)) {
+      const why = misfit(shelf, currentFirst(this.#fit));
+      if (why === null) this.#fit = [...this.#fit, shelf];
+      else this.#unfit.set(shelf.name, why);
+    }
+    const services = new Map<string, Shelf[]>();
+    for (const shelf of this.#fit)
+      for (const key of new Set(versionsOf(shelf).map(keyOf)))
+        services.set(key, [...(services.get(key) ?? []), shelf]);
+    this.#services = services;
+    this.#live = all.flatMap(({ name, current }) =>
+      current && !this.#unfit.has(name) ? [current] : [],
+    );
+  }
+}
+
+function misfit(shelf: Shelf, others: readonly LivePlugin[]): string | null {
+  try {
+    for (const plugin of versionsOf(shelf)) checkClaims(plugin, others);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Current versions count first: of a service that one extends, the current one is meant. */
+function currentFirst(shelves: readonly Shelf[]): LivePlugin[] {
+  return [
+    ...shelves.flatMap(({ current }) => (current ? [current] : [])),
+    ...shelves.flatMap(({ pinned }) => [...pinned.values()]),
+  ];
+}
+
+function pick(shelf: Shelf, version: string | null): LivePlugin | null {
+  if (version === null || version === shelf.current?.manifest.version) return shelf.current;
+  return shelf.pinned.get(version) ?? null;
+}
+
+function extendsOther(shelf: Shelf): boolean {
+  return versionsOf(shelf).some(({ manifest }) => manifest.extends !== undefined);
+}
+
+function keyOf({ manifest: { vcloud } }: LivePlugin): string {
+  return serviceKey(vcloud.exchange, vcloud.routingKey);
 }
 
 function serviceKey(exchange: string, routingKey: string): string {
   return `${exchange}\n${routingKey}`;
-}
-
-async function pluginFolders(folders: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const folder of folders) {
-    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-      throw new HostError('CONFIG_INVALID', `plugins: ${folder} can not be read`, { cause: error });
-    });
-    for (const entry of entries)
-      if (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules')
-        found.push(join(folder, entry.name));
-  }
-  return found.sort();
 }

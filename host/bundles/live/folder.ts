@@ -1,51 +1,23 @@
 /**
- * Loads a plug-in from its folder: plugin.json and an entry module that is bundled on the spot.
- * May import: kernel, quotas, sandbox.
+ * Reads a plug-in from its folder: plugin.json and an entry module that is bundled on the spot.
+ * May import: kernel.
  */
-import { access, readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 
 import { bundlePlugin } from '#sdk/guest';
 
 import { HostError, messageOf } from '../../kernel/errors.ts';
-import type { Limits } from '../../quotas/limits.ts';
-import type { LimitsBook } from '../../quotas/limits-book.ts';
-import type { GuestBundle } from '../../sandbox/sandbox.ts';
 import { parseManifest, type Manifest } from '../manifest/manifest.ts';
+import type { PluginSource } from './plugin.ts';
 
-export interface LoadedPlugin {
-  readonly manifest: Manifest;
-  readonly guest: GuestBundle;
-}
-
-export interface FolderOptions {
-  readonly bindings: readonly string[];
-  readonly limits: LimitsBook;
-  /** Least isolation, whatever the manifest says. */
-  readonly isolation: Isolation;
-}
-
-type Isolation = GuestBundle['isolation'];
-
-/** From the weakest to the strongest. */
-const ISOLATIONS: readonly Isolation[] = ['plugin', 'org', 'request'];
-
-function stricter(one: Isolation, other: Isolation): Isolation {
-  return ISOLATIONS.indexOf(one) > ISOLATIONS.indexOf(other) ? one : other;
-}
+/** Who puts source into the host's own folders is the provider. */
+const OWNER = { id: 'provider', kind: 'provider' } as const;
 
 /** Throws BUNDLE_INVALID with the reason; touches nothing else. */
-export async function loadFolder(
-  folder: string,
-  { bindings, limits, isolation }: FolderOptions,
-): Promise<LoadedPlugin> {
+export async function readFolder(folder: string): Promise<PluginSource> {
   const manifest = parseManifest(await readJson(join(folder, 'plugin.json')));
-  const unknown = manifest.bindings.find((name) => !bindings.includes(name));
-  if (unknown)
-    throw new HostError(
-      'BUNDLE_INVALID',
-      `plugin.json: bindings: there is no ${JSON.stringify(unknown)} (there are: ${bindings.join(', ')})`,
-    );
   const entry = resolve(folder, manifest.main);
   if (relative(folder, entry).startsWith(`..${sep}`))
     throw new HostError('BUNDLE_INVALID', 'plugin.json: main: leaves the folder of the plug-in');
@@ -59,25 +31,45 @@ export async function loadFolder(
       cause: error,
     });
   });
-  const resolved = limits.resolve(manifest.name, manifest.limits);
-  const given = { limits: resolved, least: isolation };
-  return { manifest, guest: guestBundle(manifest, built, given) };
+  return {
+    manifest,
+    script: built.source,
+    scriptDigest: built.digest,
+    digest: digestOf(manifest, built.digest),
+    source: 'folder',
+    sourceMap: built.sourceMap,
+    owner: OWNER,
+    trusted: true,
+  };
 }
 
-function guestBundle(
-  manifest: Manifest,
-  built: { source: string; digest: string },
-  { limits, least }: { limits: Limits; least: Isolation },
-): GuestBundle {
-  return {
-    plugin: manifest.name,
-    version: manifest.version,
-    digest: built.digest,
-    source: built.source,
-    limits,
-    isolation: stricter(manifest.isolation, least),
-    bindings: manifest.bindings,
-  };
+/** A manifest may change while the script stays as it is. */
+function digestOf(manifest: Manifest, scriptDigest: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([manifest, scriptDigest]))
+    .digest('hex');
+}
+
+/** Those of these folders, and below them, that hold a plug-in each, sorted. Throws CONFIG_INVALID. */
+export async function pluginFolders(folders: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of folders) {
+    if (await isFile(join(folder, 'plugin.json'))) {
+      found.push(folder);
+      continue;
+    }
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      throw new HostError('CONFIG_INVALID', `plugins: ${folder} can not be read`, { cause: error });
+    });
+    for (const entry of entries)
+      if (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules')
+        found.push(join(folder, entry.name));
+  }
+  return found.sort();
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isFile() ?? false;
 }
 
 async function readJson(file: string): Promise<unknown> {

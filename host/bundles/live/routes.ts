@@ -84,6 +84,25 @@ export function createRouteTable<Target>(
   };
 }
 
+/** Whether the pattern could take this path. */
+export function overlaps(pattern: Pattern, path: string): boolean {
+  const wanted = path.split('/').slice(1);
+  const { segments, rest } = pattern;
+  if (rest && segments.length < wanted.length)
+    return segments.every((segment, index) => couldBe(segment, wanted[index] ?? ''));
+  // A path below the same beginning, however long, lies in it too.
+  return (
+    segments.length >= wanted.length &&
+    wanted.slice(0, -1).every((text, index) => couldBe(segments[index], text))
+  );
+}
+
+function couldBe(segment: Segment | undefined, text: string): boolean {
+  if (!segment) return false;
+  if (segment.param === null) return segment.before === text;
+  return text.startsWith(segment.before) && text.endsWith(segment.after);
+}
+
 function match(pattern: Pattern, segments: readonly string[]): Record<string, string> | null {
   const { length } = pattern.segments;
   if (pattern.rest ? segments.length <= length : segments.length !== length) return null;

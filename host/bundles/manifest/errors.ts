@@ -6,9 +6,14 @@ import { z } from 'zod';
 
 type Issue = z.core.$ZodIssue;
 
-/** All issues in one line. `value` is what was validated by `schema`. */
+/** Issues and unknown keys that are told of; a hostile manifest has any number of them. */
+const MAX_TOLD = 20;
+
+/** The first issues in one line. `value` is what was validated by `schema`. */
 export function explainIssues(issues: readonly Issue[], value: unknown, schema: z.ZodType): string {
-  return issues.map((issue) => explain(issue, value, schema)).join('; ');
+  const told = issues.slice(0, MAX_TOLD).map((issue) => explain(issue, value, schema));
+  const more = issues.length - told.length;
+  return [...told, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
 function explain(issue: Issue, value: unknown, schema: z.ZodType): string {
@@ -33,9 +38,9 @@ function unknownKeys(
     if (error.code !== 'unrecognized_keys') continue;
     const path = [...base, ...error.path];
     const known = knownKeys(schema, path);
-    const keys = error.keys.filter((key) => !known.includes(key));
+    const keys = error.keys.filter((key) => !known.includes(key)).slice(0, MAX_TOLD);
     if (keys.length > 0)
-      return { path, keys: keys.map((key) => `${JSON.stringify(key)}${suggestion(key, known)}`) };
+      return { path, keys: keys.map((key) => `${shorten(key)}${suggestion(key, known)}`) };
   }
   return null;
 }

@@ -1,12 +1,15 @@
 /**
  * The manifest of a plug-in: one schema, from which the types and the validation come.
- * May import: kernel, quotas.
+ * May import: kernel, quotas, bindings.
  */
 import { z } from 'zod';
 
 import { HostError } from '../../kernel/errors.ts';
+import { configGrantSchema } from '../../bindings/config/index.ts';
+import { fetchGrantSchema } from '../../bindings/fetch/grant.ts';
 import { LIMITS, type LimitName } from '../../quotas/limits.ts';
 import { explainIssues } from './errors.ts';
+import { notificationKeys } from './notifications.ts';
 import { authorizationCheckSchema, vcloudSchema } from './vcloud.ts';
 
 const name = z
@@ -63,6 +66,33 @@ export const manifestSchema = z
     /** What `env.vcloud` wants beyond the objects of the calling org; each needs the operator's approval. */
     vcloudPaths: z.array(vcloudPath).max(100).default([]),
     bindings: z.array(z.string()).default([]),
+    ...notificationKeys,
+    /** With the binding `fetch`: where to. */
+    fetch: fetchGrantSchema.optional(),
+    /** What each org may configure, as `env.config`. */
+    config: configGrantSchema.optional(),
+    /** Asked, with no bindings and as nobody, before the version goes live; the answer must be from 200 to 299. */
+    healthCheck: z
+      .strictObject({
+        path: z
+          .string()
+          .max(512)
+          .regex(/^\/[^\s#]*$/, 'a path that begins with a slash'),
+      })
+      .optional(),
+    /** `all`: every org has it once it is installed; `named`: those that the operator names. */
+    tenants: z.enum(['all', 'named']).default('all'),
+    /** Of a plug-in that an org owns: namespace of the provider's service to which it adds routes. */
+    extends: z.string().max(128).optional(),
+    /** Below this path, plug-ins that orgs own may add routes to this service; each org sees its own only. */
+    tenantRoutes: z
+      .strictObject({
+        prefix: z
+          .string()
+          .max(255)
+          .regex(/^(?:\/[A-Za-z0-9._~-]+)+$/, 'a path such as /api/x'),
+      })
+      .optional(),
     limits: limits.default({}),
     /** What happens to vCloud's own responses when the `response` handler fails. */
     responseFilter: z
@@ -77,6 +107,14 @@ export const manifestSchema = z
         path: ['routes'],
         message: 'a filter on paths needs one route at least',
       });
+    if (manifest.bindings.includes('fetch') !== (manifest.fetch !== undefined))
+      context.addIssue({
+        code: 'custom',
+        path: ['fetch'],
+        message: 'the binding `fetch` and the key `fetch` with its origins go together',
+      });
+    for (const message of extensionProblems(manifest))
+      context.addIssue({ code: 'custom', path: ['vcloud'], message });
     const known = new Set(manifest.vcloud.rights.map((entry) => entry.name));
     for (const [index, entry] of manifest.routes.entries())
       for (const wanted of entry.rights)
@@ -93,6 +131,36 @@ export const manifestSchema = z
         message: 'a right is named twice',
       });
   });
+
+/** A service needs filters; what extends somebody else's brings nothing of its own to vCloud. */
+function extensionProblems({ extends: host, vcloud, ...rest }: Extension): string[] {
+  const { apiFilters, rights, serviceLinks, apiDefinitions = [], resourceClasses = [] } = vcloud;
+  // One that only hears of events answers no calls.
+  const silent = rest.notifications.length > 0 && rest.routes.length === 0;
+  if (host === undefined)
+    return apiFilters.length === 0 && !silent ? ['apiFilters: one filter at least'] : [];
+  const own = { apiFilters, rights, serviceLinks, apiDefinitions, resourceClasses };
+  return [
+    ...Object.entries(own)
+      .filter(([, list]) => list.length > 0)
+      .map(([key]) => `${key}: a plug-in that extends a service has none of its own`),
+    ...(rest.tenantRoutes ? ['tenantRoutes: a plug-in that extends a service has none'] : []),
+    ...(rest.blockingTasks ? ['blockingTasks: operations are held for the whole cloud'] : []),
+    ...(rest.vcloudPaths.length > 0
+      ? ['vcloudPaths: only plug-ins of the provider have them']
+      : []),
+  ];
+}
+
+interface Extension {
+  readonly extends?: string | undefined;
+  readonly vcloud: z.infer<typeof vcloudSchema>;
+  readonly tenantRoutes?: unknown;
+  readonly blockingTasks?: unknown;
+  readonly notifications: readonly unknown[];
+  readonly routes: readonly unknown[];
+  readonly vcloudPaths: readonly string[];
+}
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestRoute = Manifest['routes'][number];

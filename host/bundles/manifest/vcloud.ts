@@ -124,7 +124,7 @@ export const vcloudSchema = z.strictObject({
   priority: z.int().min(0).max(100).default(50),
   vendor: z.string().max(128).optional(),
   authorizationEnabled: z.boolean().default(false),
-  apiFilters: z.array(apiFilter).min(1),
+  apiFilters: z.array(apiFilter).default([]),
   serviceLinks: z.array(serviceLink).default([]),
   rights: z.array(right).default([]),
   apiDefinitions: z.array(apiDefinition).optional(),

@@ -4,7 +4,7 @@
  */
 import { codeOf, HostError, messageOf } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
-import { backoffMs, pause } from '../../kernel/time.ts';
+import { openSettling } from '../../kernel/settling.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
 import { applyRegistration } from '../../vcloud/registration/apply.ts';
 import type { DigestFile } from '../../vcloud/registration/digests.ts';
@@ -18,9 +18,10 @@ import { serviceSpec } from './service-spec.ts';
 
 export interface RegistrarOptions {
   readonly client: VcloudClient;
-  readonly plugins: readonly LivePlugin[];
-  /** `off`: only rights are resolved. */
-  readonly registration: 'auto' | 'off';
+  /** Those that are live now; asked at every `refresh`. Ones that extend another's service are passed over. */
+  readonly plugins: () => readonly LivePlugin[];
+  /** False: only rights are resolved, since an operator or another host registers. Asked each time. */
+  readonly mayRegister: () => boolean;
   /** Resolves when exchanges, queues and bindings exist: a service without them answers every call with 500. */
   readonly topologyReady: (signal: AbortSignal) => Promise<void>;
   readonly log: Log;
@@ -37,84 +38,108 @@ export interface Registrar extends AsyncDisposable {
   replyExchange(): string | null;
   /** Null when everything is registered and resolved, else what is waited for. */
   problem(): string | null;
+  /** Plug-ins changed: register what is new, disable the services of those that went. */
+  refresh(): void;
+  /** From now on it is us who register: look at everything again. */
+  takeOver(): void;
 }
 
 /** Returns at once and works in the background until it is done; retries for ever with growing pauses. */
 export function openRegistrar(options: RegistrarOptions): Registrar {
   const { client, log } = options;
-  const settled: Settled = { rights: new Map(), hopeless: new Set() };
+  const settled: Settled = new Map();
   const stopped = new AbortController();
   let replyExchange: string | null = null;
-  let problem: string | null = 'not registered yet';
 
-  async function settleAll(): Promise<void> {
-    replyExchange ??= await readReplyExchange(client);
-    await options.topologyReady(AbortSignal.any([stopped.signal, AbortSignal.timeout(30_000)]));
-    await settleEach(options, settled);
-  }
-
-  async function work(): Promise<void> {
-    for (let attempt = 0; !stopped.signal.aborted; attempt += 1) {
-      try {
-        await settleAll();
-        problem = null;
-        return;
-      } catch (error) {
-        const reason = messageOf(error);
-        if (reason !== problem && !stopped.signal.aborted)
-          log.warn('registration.waits', { reason });
-        problem = reason;
-        await pause(backoffMs(attempt, { firstMs: 200, maxMs: 10_000 }), stopped.signal);
-      }
-    }
-  }
-  const done = work();
+  const settling = openSettling({
+    async step() {
+      replyExchange ??= await readReplyExchange(client);
+      await options.topologyReady(AbortSignal.any([stopped.signal, AbortSignal.timeout(30_000)]));
+      await settleEach(options, settled);
+      return null;
+    },
+    waits: (reason) => log.warn('registration.waits', { reason }),
+    at: 'not registered yet',
+    firstMs: 200,
+    maxMs: 10_000,
+  });
 
   return {
-    rightsOf: (plugin) => settled.rights.get(plugin) ?? null,
+    rightsOf: (plugin) => settled.get(plugin)?.rights ?? null,
     replyExchange: () => replyExchange,
-    problem: () => problem,
+    problem: () => settling.problem(),
+    refresh: () => settling.refresh(),
+    takeOver() {
+      for (const [name, known] of settled) settled.set(name, { ...known, told: '' });
+      settling.refresh();
+    },
     async [Symbol.asyncDispose]() {
       stopped.abort();
-      await done;
+      await settling[Symbol.asyncDispose]();
     },
   };
 }
 
-interface Settled {
-  /** By plug-in: names to URNs. */
-  readonly rights: Map<string, ReadonlyMap<string, string>>;
-  /** Plug-ins that vCloud would never take as they are. */
-  readonly hopeless: Set<string>;
+/** By plug-in, what vCloud was last told of it. */
+type Settled = Map<string, SettledPlugin>;
+
+interface SettledPlugin {
+  readonly manifest: Manifest;
+  /** What of the manifest vCloud gets to see, as text, to tell whether it changed. */
+  readonly told: string;
+  /** Names to URNs; null for one that vCloud would never take as it is. */
+  readonly rights: ReadonlyMap<string, string> | null;
 }
 
 /** Every plug-in by itself, so that none keeps another waiting. Throws what is still to be waited for. */
 async function settleEach(options: RegistrarOptions, settled: Settled): Promise<void> {
   const waiting: string[] = [];
-  for (const { manifest } of options.plugins) {
-    const { name } = manifest;
-    if (settled.rights.has(name) || settled.hopeless.has(name)) continue;
-    try {
-      settled.rights.set(name, await settleOne(options, manifest));
-    } catch (error) {
-      if (codeOf(error) === 'BUNDLE_INVALID') {
-        // Its rights stay unresolved, so the routes that need them stay closed.
-        settled.hopeless.add(name);
-        options.log.error('registration.refused', { plugin: name, reason: messageOf(error) });
-      } else waiting.push(`${name}: ${messageOf(error)}`);
-    }
-  }
+  const attempt = async (name: string, work: () => Promise<void>) => {
+    await work().catch((error: unknown) => waiting.push(`${name}: ${messageOf(error)}`));
+  };
+  const present = options
+    .plugins()
+    .map(({ manifest }) => manifest)
+    .filter((manifest) => manifest.extends === undefined);
+  for (const manifest of present)
+    await attempt(manifest.name, () => settleOne(options, settled, manifest));
+  const names = new Set(present.map(({ name }) => name));
+  for (const [name, { manifest }] of settled)
+    if (!names.has(name)) await attempt(name, () => disableOne(options, settled, manifest));
   if (waiting.length > 0) throw new HostError('VCLOUD_UNAVAILABLE', waiting.join('; '));
 }
 
 async function settleOne(
   options: RegistrarOptions,
+  settled: Settled,
   manifest: Manifest,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<void> {
+  const { name } = manifest;
   const spec = serviceSpec(manifest);
-  if (options.registration === 'auto') await registerOne(options, manifest.name, spec);
-  const names = manifest.vcloud.rights.map((right) => right.name);
-  return resolveRights(options.client, { namespace: spec.namespace, names });
+  const told = JSON.stringify(spec);
+  if (settled.get(name)?.told === told) return;
+  try {
+    if (options.mayRegister()) await registerOne(options, name, spec);
+    const names = manifest.vcloud.rights.map((right) => right.name);
+    const rights = await resolveRights(options.client, { namespace: spec.namespace, names });
+    settled.set(name, { manifest, told, rights });
+  } catch (error) {
+    if (codeOf(error) !== 'BUNDLE_INVALID') throw error;
+    // Its rights stay unresolved, so the routes that need them stay closed.
+    settled.set(name, { manifest, told, rights: null });
+    options.log.error('registration.refused', { plugin: name, reason: messageOf(error) });
+  }
+}
+
+/** A service that nobody serves any more must not be called: vCloud would wait in vain for each answer. */
+async function disableOne(
+  options: RegistrarOptions,
+  settled: Settled,
+  manifest: Manifest,
+): Promise<void> {
+  if (options.mayRegister())
+    await registerOne(options, manifest.name, { ...serviceSpec(manifest), enabled: false });
+  settled.delete(manifest.name);
 }
 
 async function registerOne(

@@ -1,0 +1,54 @@
+/**
+ * What a version asks the operator for, as plain lines, so that two versions can be compared and the difference shown.
+ * May import: quotas.
+ */
+import { LIMITS, type LimitName } from '../../quotas/limits.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+
+/** Every power beyond answering its own routes within the default limits. Sorted, each line once. */
+export function asksOf(manifest: Manifest): readonly string[] {
+  const { vcloud, fetch } = manifest;
+  const lines = [
+    ...manifest.bindings.map((name) => `binding ${name}`),
+    ...(fetch?.origins ?? []).map((origin) => `origin ${origin}`),
+    ...(fetch?.methods ?? []).map((method) => `fetch-method ${method}`),
+    ...manifest.vcloudPaths.map((path) => `vcloud-path ${path}`),
+    ...vcloud.rights.map(({ name }) => `right ${name}`),
+    // Filters hold for the whole cloud, whoever owns what they match.
+    ...vcloud.apiFilters.map((filter) =>
+      'urlPattern' in filter
+        ? `api-filter ${filter.urlPattern}`
+        : `response-filter ${filter.responseContentType}`,
+    ),
+    ...(manifest.tenantRoutes ? [`tenant-routes ${manifest.tenantRoutes.prefix}`] : []),
+    ...manifest.notifications.flatMap(({ types }) => types.map((type) => `events ${type}`)),
+    ...(manifest.blockingTasks?.operations ?? []).map((name) => `blocking-task ${name}`),
+    ...limitLines(manifest.limits),
+  ];
+  return [...new Set(lines)].sort();
+}
+
+function limitLines(limits: Manifest['limits']): string[] {
+  return Object.entries(limits)
+    .filter(([name, value]) => value !== undefined && value > LIMITS[name as LimitName].default)
+    .map(([name, value]) => `limit ${name} ${value}`);
+}
+
+/** Those asks that what was allowed does not cover. A lower limit is covered by a higher one. */
+export function growthOf(asks: readonly string[], allowed: readonly string[]): readonly string[] {
+  const known = new Set(allowed);
+  const highest = new Map<string, number>();
+  for (const line of allowed) {
+    const limit = readLimit(line);
+    if (limit) highest.set(limit.name, Math.max(limit.value, highest.get(limit.name) ?? 0));
+  }
+  return asks.filter((line) => {
+    const limit = readLimit(line);
+    return limit ? limit.value > (highest.get(limit.name) ?? 0) : !known.has(line);
+  });
+}
+
+function readLimit(line: string): { name: string; value: number } | null {
+  const [, name, value] = /^limit (\w+) (\d+)$/.exec(line) ?? [];
+  return name === undefined ? null : { name, value: Number(value) };
+}

@@ -1,0 +1,129 @@
+/**
+ * What is shown of a plug-in: its record, what is live of it here, and why anything of it is not.
+ * May import: kernel, storage.
+ */
+import { HostError } from '../../kernel/errors.ts';
+import type { InstalledPlugin, InstalledStore } from '../../storage/installed.ts';
+import type { TenantStore } from '../../storage/tenants.ts';
+import { readBundle } from '../archive/bundle.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { Actor, PluginView } from './admin.ts';
+import { asksOf, growthOf } from './asks.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Keeper, PluginState } from './keeper.ts';
+import { mustOwn, unknown } from './rights.ts';
+import { versionsOf, type Shelf } from './shelf.ts';
+
+export interface ViewRooms {
+  readonly installed: InstalledStore;
+  readonly tenants: Pick<TenantStore, 'tenancy'>;
+  readonly catalogue: Catalogue;
+  readonly keeper: Pick<Keeper, 'states'>;
+}
+
+/** Throws PLUGIN_UNKNOWN, also for what this actor may not know of. */
+export async function viewOf(rooms: ViewRooms, name: string, actor: Actor): Promise<PluginView> {
+  const { installed, tenants, catalogue, keeper } = rooms;
+  const record = await installed.get(name);
+  const state = keeper.states.find((one) => one.name === name) ?? null;
+  const shelf = catalogue.shelf(name);
+  const orgs = tenants.tenancy(name)?.orgs ?? [];
+  if (!record) {
+    if (!state && !shelf) throw unknown(name);
+    return { ...folderView(name, { shelf, state, actor }), orgs };
+  }
+  mustOwn(record, actor);
+  return { ...(await bundleView(rooms, record, { shelf, state })), orgs };
+}
+
+interface Here {
+  readonly shelf: Shelf | null;
+  readonly state: PluginState | null;
+}
+
+function folderView(
+  name: string,
+  { shelf, state, actor }: Here & { actor: Actor },
+): Omit<PluginView, 'orgs'> {
+  const plugin = shelf?.current ?? null;
+  const owner = plugin?.owner ?? { id: 'provider', kind: 'provider' as const };
+  mustOwn({ plugin: name, owner: owner.id }, actor);
+  return {
+    name,
+    description: plugin?.manifest.description ?? null,
+    owner: owner.id,
+    ownerKind: owner.kind,
+    source: 'folder',
+    state: plugin ? 'live' : 'failed',
+    reason: state?.reason ?? null,
+    current: plugin?.manifest.version ?? null,
+    versions: [],
+    waiting: null,
+  };
+}
+
+async function bundleView(
+  { installed, catalogue }: ViewRooms,
+  record: InstalledPlugin,
+  { shelf, state }: Here,
+): Promise<Omit<PluginView, 'orgs'>> {
+  const { plugin: name, owner, ownerKind, enabled, current, waiting, halted } = record;
+  const served = catalogue.unfit(name) === null;
+  const live = new Set(served && shelf ? versionsOf(shelf).map((one) => one.manifest.version) : []);
+  const manifest = waiting === null ? null : await manifestOf(installed, record, waiting);
+  const stopped = halted && `${halted.version} was stopped at ${halted.host}: ${halted.reason}`;
+  return {
+    name,
+    description: (shelf?.current ?? null)?.manifest.description ?? null,
+    owner,
+    ownerKind,
+    source: 'bundle',
+    state: !enabled
+      ? 'disabled'
+      : shelf?.current && served
+        ? 'live'
+        : current === null
+          ? 'waiting'
+          : 'failed',
+    reason: state?.reason ?? stopped,
+    current,
+    versions: record.versions.map(({ version, digest, installedAt, by, unsigned }) => ({
+      version,
+      digest,
+      installedAt,
+      by,
+      unsigned,
+      live: live.has(version),
+    })),
+    waiting:
+      waiting === null
+        ? null
+        : { version: waiting, asks: manifest ? growthOf(asksOf(manifest), record.allowed) : [] },
+  };
+}
+
+/** Of an installed version; null when there is none or it can't be read. */
+export async function manifestOf(
+  installed: Pick<InstalledStore, 'getBlob'>,
+  record: InstalledPlugin | null,
+  version: string,
+): Promise<Manifest | null> {
+  try {
+    return await readManifest(installed, record, version);
+  } catch (error) {
+    // What was altered on disk, or what an older host took and this one does not.
+    if (error instanceof HostError) return null;
+    throw error;
+  }
+}
+
+/** The same, but throws STORE_BLOB_ALTERED or BUNDLE_* for what can't be read. */
+export async function readManifest(
+  installed: Pick<InstalledStore, 'getBlob'>,
+  record: InstalledPlugin | null,
+  version: string,
+): Promise<Manifest | null> {
+  const entry = record?.versions.find((one) => one.version === version);
+  const archive = entry && (await installed.getBlob(entry.archive));
+  return archive ? readBundle(archive).manifest : null;
+}
