@@ -2,19 +2,27 @@
  * What happens to a call that was admitted: route, authorize, quotas, journal, dispatch, encode.
  * May import: kernel, message, quotas, storage, sandbox, bindings, bundles.
  */
+import type { Configs } from '../bindings/config/index.ts';
+import type { LivePlugin } from '../bundles/live/catalogue.ts';
+import { messageOf } from '../kernel/errors.ts';
 import type { Call } from '../message/call.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import type { Meter, RateState } from '../quotas/meter.ts';
+import type { TenantStore } from '../storage/tenants.ts';
 import { authorizeCall, type AuthorizeRooms } from './authorize.ts';
 import { checkReply, dispatchCall, isIdempotent, type Work } from './dispatch.ts';
 import { filterResponse, type FilterRooms } from './filter-response.ts';
+import { watchHeap } from './heap.ts';
 import { beginOnce, finishOnce, type OnceRooms } from './once.ts';
+import { noteCall } from './note-call.ts';
 import type { CallIdentity } from './recall.ts';
 import { refusalReply, refuse, type Refusal } from './refusal.ts';
 import { routeCall } from './route.ts';
 
 export interface AnswerRooms extends AuthorizeRooms, FilterRooms, OnceRooms {
   readonly meter: Meter;
+  readonly tenants: Pick<TenantStore, 'view'>;
+  readonly configs: Pick<Configs, 'configOf'>;
 }
 
 export interface Answered {
@@ -41,19 +49,24 @@ export async function answerCall(
   const authorized = await authorizeCall(rooms, call, routed, deadline);
   if ('code' in authorized) return no(authorized);
 
-  const limits = rooms.limits.forOrg(guest.limits, call.identity.org);
+  const { org } = call.identity;
+  const own = rooms.tenants.view(guest.plugin, org).limits;
+  const limits = rooms.limits.forOrg(guest.limits, org, own);
   if (call.bodyBytes > limits.requestBytes)
     return no(refuse('REQUEST_TOO_LARGE', `${limits.requestBytes} bytes at most`));
-  const quota = rooms.meter.admit(guest.plugin, call.identity.org, limits);
+  const quota = rooms.meter.admit(guest.plugin, org, limits);
   if (!quota.ok)
     return no(
       refuse(quota.code, 'quota of the org', { ...quota, headers: rateHeaders(quota.rate) }),
     );
 
+  const configured = configFor(rooms, routed.plugin, org);
+  if ('code' in configured) return no(configured);
   const work: Work = {
     handler: 'fetch',
     ...routed,
     ...authorized,
+    ...configured,
     call,
     deadline,
     limits,
@@ -72,10 +85,26 @@ export async function answerCall(
 async function run(rooms: AnswerRooms, work: Work): Promise<Answered> {
   const { call, plugin } = work;
   const { plugin: name } = plugin.guest;
-  const outcome = await dispatchCall(rooms, work);
+  const heap = watchHeap(plugin, call.identity.org);
+  const outcome = await dispatchCall(rooms, work, heap.settled);
   if (outcome.usage) rooms.meter.charge(name, call.identity.org, outcome.usage.cpuMs);
   const reply = checkReply(work, outcome);
+  noteCall(rooms, { ...work, heap }, outcome, reply);
   return 'code' in reply ? refused(name, call, reply) : { plugin: name, reply, refusal: null };
+}
+
+/** `env.config` as the org set it, in the form of this version's schema. */
+function configFor(
+  { configs }: Pick<AnswerRooms, 'configs'>,
+  { manifest, config }: LivePlugin,
+  org: string,
+): { config: unknown } | Refusal {
+  if (!manifest.config) return { config: null };
+  try {
+    return { config: configs.configOf(config, { plugin: manifest.name, org }) };
+  } catch (error) {
+    return refuse('TENANT_CONFIG_INVALID', messageOf(error));
+  }
 }
 
 export function refused(plugin: string, call: Call, refusal: Refusal): Answered {

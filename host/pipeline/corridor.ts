@@ -184,7 +184,9 @@ function record(options: CorridorOptions, call: Call, answered: Answered): Reply
   const { blame } = CODES[code];
   const { org } = call.identity;
   const level = blame === 'caller' ? 'debug' : 'warn';
-  log[level]('call.refused', { code, blame, plugin, org, callId: call.id.slice(0, 100), message });
+  const { method, path } = call;
+  const about = { plugin, org, callId: call.id.slice(0, 100), method, path };
+  log[level]('call.refused', { code, blame, ...about, message });
   return reply;
 }
 

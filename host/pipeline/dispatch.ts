@@ -2,12 +2,14 @@
  * Stage: run the handler in the sandbox and check what comes back.
  * May import: kernel, message, quotas, sandbox, bindings, bundles.
  */
-import { HostError, messageOf } from '../kernel/errors.ts';
+import { HostError, messageOf, type Code } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Call } from '../message/call.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import { replyHeaders } from '../message/headers.ts';
 import type { BindingRegistry } from '../bindings/registry.ts';
+import type { Logbook, NewLine } from '../bundles/live/logbook.ts';
+import { mapPlaces } from '../bundles/live/source-map.ts';
 import type { Limits } from '../quotas/limits.ts';
 import type { Outcome, Sandbox } from '../sandbox/sandbox.ts';
 import type { Authorized } from './authorize.ts';
@@ -18,6 +20,7 @@ import { variantOf } from './variants.ts';
 export interface DispatchRooms {
   readonly sandbox: Sandbox;
   readonly bindings: BindingRegistry;
+  readonly logbook: Pick<Logbook, 'write'>;
   readonly log: Log;
 }
 
@@ -28,9 +31,13 @@ export interface Work extends Routed, Authorized {
   readonly deadline: number;
   /** In force for this plug-in and org. */
   readonly limits: Limits;
+  /** `env.config`. */
+  readonly config: unknown;
   /** The org is over its CPU time: run at a lower priority. */
   readonly slow: boolean;
 }
+
+type LogLevel = NewLine['level'];
 
 /** Methods that may be run a second time after a crash (RFC 9110, 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -39,13 +46,21 @@ export function isIdempotent({ call, route }: Pick<Work, 'call' | 'route'>): boo
   return route.idempotent ?? SAFE.has(call.method);
 }
 
-/** Never throws; settles before the deadline plus the sandbox's grace. */
-export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome> {
+/** Never throws; settles before the deadline plus the sandbox's grace. `settled` as in `Invocation`. */
+export async function dispatchCall(
+  rooms: DispatchRooms,
+  work: Work,
+  settled: (heapKb: number | null) => void,
+): Promise<Outcome> {
   const { call, plugin, deadline } = work;
   const { guest } = plugin;
   const { org, user } = call.identity;
   const grant = { plugin: guest.plugin, version: guest.version, org, user, callId: call.id };
-  return rooms.sandbox.invoke({
+  let away = false;
+  const failed = (code: Code) => {
+    away ||= code === 'CLUSTER_UNAVAILABLE';
+  };
+  const outcome = await rooms.sandbox.invoke({
     callId: call.id,
     bundle: variantOf(guest, work.limits, work.slow),
     org,
@@ -54,13 +69,36 @@ export function dispatchCall(rooms: DispatchRooms, work: Work): Promise<Outcome>
     deadline,
     idempotent: isIdempotent(work),
     hostCall: (binding, method, argsJson, signal) =>
-      rooms.bindings.serve(guest.bindings, grant, { binding, method, argsJson }, signal),
-    log: (level, text) => rooms.log[level]('plugin.log', { plugin: guest.plugin, org, text }),
+      rooms.bindings.serve(guest.bindings, grant, { binding, method, argsJson, failed }, signal),
+    log: (level, text) => writeLog(rooms, work, level, text),
+    settled,
   });
+  return away ? blameless(outcome) : outcome;
+}
+
+/** A handler that throws since what it keeps can not be reached is not to blame. */
+function blameless(outcome: Outcome): Outcome {
+  if (outcome.kind !== 'failed' || outcome.code !== 'PLUGIN_THREW') return outcome;
+  const message = 'the plug-in needs what the hosts share, which can not be reached';
+  return { ...outcome, code: 'CLUSTER_UNAVAILABLE', message };
+}
+
+/** What the plug-in wrote, with the places of its own source where they are known. */
+function writeLog(
+  { log, logbook }: DispatchRooms,
+  { plugin, call }: Pick<Work, 'plugin' | 'call'>,
+  level: LogLevel,
+  raw: string,
+): void {
+  const { plugin: name, version } = plugin.guest;
+  const { org } = call.identity;
+  const text = mapPlaces(raw, plugin.sourceMap);
+  log[level]('plugin.log', { plugin: name, org, text });
+  logbook.write({ plugin: name, version, org, callId: call.id, kind: 'log', level, text });
 }
 
 /** JSON of `GuestRequest` (`sdk/guest/abi.ts`). */
-function guestRequest({ handler, call, params, held, deadline }: Work): string {
+function guestRequest({ handler, call, params, held, deadline, config }: Work): string {
   return JSON.stringify({
     handler,
     method: call.method,
@@ -77,7 +115,7 @@ function guestRequest({ handler, call, params, held, deadline }: Work): string {
       provider: call.identity.provider,
     },
     remainingMs: Math.max(0, Math.floor(deadline - performance.now())),
-    config: null,
+    config,
   });
 }
 

@@ -2,14 +2,17 @@
  * A response of vCloud's own that a service asked to see: through the plug-in's `response` handler and back.
  * May import: kernel, message, quotas, sandbox, bindings, bundles.
  */
-import type { Catalogue, LivePlugin } from '../bundles/live/catalogue.ts';
+import type { Catalogue, LivePlugin, Serving } from '../bundles/live/catalogue.ts';
+import { versionsOf } from '../bundles/live/shelf.ts';
 import type { Call } from '../message/call.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import { isHiddenFromFilter } from '../message/headers.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { LimitsBook } from '../quotas/limits-book.ts';
 import { checkReply, dispatchCall, type DispatchRooms, type Work } from './dispatch.ts';
-import { refusalReply, type Refusal } from './refusal.ts';
+import { watchHeap } from './heap.ts';
+import { noteCall } from './note-call.ts';
+import { refusalReply, refuse, type Refusal } from './refusal.ts';
 
 export interface FilterRooms extends DispatchRooms {
   readonly catalogue: () => Catalogue;
@@ -29,9 +32,10 @@ export async function filterResponse(
   call: Call,
   deadline: number,
 ): Promise<Filtered> {
-  const plugin = rooms.catalogue().find(call.exchange, call.routingKey);
-  if (!plugin?.handlers.includes('response'))
-    return { plugin: '', reply: original(call), refusal: null };
+  const serving = rooms.catalogue().serving(call.exchange, call.routingKey, call.identity.org);
+  if (serving.kind === 'unavailable') return withoutFilter(rooms, call, serving.plugin);
+  const plugin = filterOf(serving);
+  if (!plugin) return { plugin: '', reply: original(call), refusal: null };
   const name = plugin.guest.plugin;
   const work = filterWork(rooms, plugin, call, deadline);
   const tooLarge = call.bodyBytes > work.limits.requestBytes;
@@ -40,12 +44,47 @@ export async function filterResponse(
         code: 'REQUEST_TOO_LARGE' as const,
         message: 'the response is larger than a filter may see',
       }
-    : checkReply(work, await dispatchCall(rooms, work));
+    : await runFilter(rooms, work);
   if (!('code' in reply)) return { plugin: name, reply: withHidden(call, reply), refusal: null };
-  rooms.metrics.count('vcx_filter_failures_total', { plugin: name, code: reply.code });
-  return plugin.manifest.responseFilter.failClosed
-    ? { plugin: name, reply: refusalReply(call.id, call.accept, reply), refusal: reply }
-    : { plugin: name, reply: original(call), refusal: null };
+  return failed(rooms, call, { plugin, refusal: reply });
+}
+
+/** The org's version of the filter is not live: by the word of the one that others have. */
+function withoutFilter(rooms: FilterRooms, call: Call, name: string): Filtered {
+  const shelf = rooms.catalogue().shelf(name);
+  const plugin = shelf && versionsOf(shelf).find(isFilter);
+  if (!plugin) return { plugin: name, reply: original(call), refusal: null };
+  const refusal = refuse('PLUGIN_UNAVAILABLE', "the org's version of the filter is not loaded");
+  return failed(rooms, call, { plugin, refusal });
+}
+
+function failed(
+  { metrics }: FilterRooms,
+  call: Call,
+  { plugin: { manifest }, refusal }: { plugin: LivePlugin; refusal: Refusal },
+): Filtered {
+  const { name: plugin, responseFilter } = manifest;
+  metrics.count('vcx_filter_failures_total', { plugin, code: refusal.code });
+  return responseFilter.failClosed
+    ? { plugin, reply: refusalReply(call.id, call.accept, refusal), refusal }
+    : { plugin, reply: original(call), refusal: null };
+}
+
+async function runFilter(rooms: FilterRooms, work: Work): Promise<ReplyMessage | Refusal> {
+  const heap = watchHeap(work.plugin, work.call.identity.org);
+  const outcome = await dispatchCall(rooms, work, heap.settled);
+  const reply = checkReply(work, outcome);
+  noteCall(rooms, { ...work, heap }, outcome, reply);
+  return reply;
+}
+
+/** Filters are the provider's: what an org owns never sees responses of vCloud's own. */
+function isFilter({ handlers, owner }: LivePlugin): boolean {
+  return handlers.includes('response') && owner.kind === 'provider';
+}
+
+function filterOf(serving: Serving): LivePlugin | null {
+  return serving.kind === 'found' ? (serving.plugins.find(isFilter) ?? null) : null;
 }
 
 function filterWork(rooms: FilterRooms, plugin: LivePlugin, call: Call, deadline: number): Work {
@@ -59,6 +98,7 @@ function filterWork(rooms: FilterRooms, plugin: LivePlugin, call: Call, deadline
     held: [],
     deadline,
     limits: rooms.limits.forOrg(plugin.guest.limits, call.identity.org),
+    config: null,
     slow: false,
   };
 }

@@ -13,19 +13,19 @@ export interface Routed {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** The service by exchange and routing key, then the routes of its plug-in. */
+/** The service by exchange and routing key, as far as the org has it; then the routes of its plug-ins. */
 export function routeCall(catalogue: Catalogue, call: Call): Routed | Refusal {
-  const plugin = catalogue.find(call.exchange, call.routingKey);
-  if (!plugin) return refuse('ROUTE_NOT_FOUND', 'no plug-in serves this service');
-  const match = plugin.match(call.method, call.path);
-  switch (match.kind) {
-    case 'found':
-      return { plugin, route: match.route.route, params: match.params };
-    case 'wrongMethod':
-      return refuse('METHOD_NOT_ALLOWED', `allowed here: ${match.allowed.join(', ')}`, {
-        headers: { Allow: match.allowed.join(', ') },
-      });
-    case 'none':
-      return refuse('ROUTE_NOT_FOUND', `${plugin.manifest.name} has no such path`);
+  const serving = catalogue.serving(call.exchange, call.routingKey, call.identity.org);
+  if (serving.kind === 'none') return refuse('ROUTE_NOT_FOUND', 'no plug-in serves this service');
+  if (serving.kind === 'unavailable')
+    return refuse('PLUGIN_UNAVAILABLE', `${serving.plugin} ${serving.version} is not loaded`);
+  const allowed = new Set<string>();
+  for (const plugin of serving.plugins) {
+    const match = plugin.match(call.method, call.path);
+    if (match.kind === 'found') return { plugin, route: match.route.route, params: match.params };
+    if (match.kind === 'wrongMethod') for (const method of match.allowed) allowed.add(method);
   }
+  if (allowed.size === 0) return refuse('ROUTE_NOT_FOUND', 'the service has no such path');
+  const list = [...allowed].join(', ');
+  return refuse('METHOD_NOT_ALLOWED', `allowed here: ${list}`, { headers: { Allow: list } });
 }

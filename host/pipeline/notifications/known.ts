@@ -1,0 +1,130 @@
+/**
+ * Which events were handled: vCloud sends each in two forms, and a broker that died sends acknowledged ones again.
+ * May import: kernel, storage.
+ */
+import { messageOf } from '../../kernel/errors.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { HandledEvents } from '../../storage/handled-events.ts';
+
+export type Claim =
+  /** To be handled; nobody else has it until `leave`. */
+  | ({ readonly kind: 'mine' } & Claimed)
+  /** This plug-in has handled it. */
+  | { readonly kind: 'handled' }
+  /** Another copy of it has failed and waits at the broker for its next try: this one is not needed. */
+  | { readonly kind: 'waiting' };
+
+export interface Claimed {
+  /** It was handled. Resolves when that is kept, so that it may be acknowledged. Never throws. */
+  done(): Promise<void>;
+  /** Out of hand, once. `attempt`: the one with which it comes again after a failure; null when it does not. */
+  leave(attempt: number | null): void;
+}
+
+export interface KnownEvents {
+  /** Of copies that come at the same time, one at a time is `mine`. Never throws. */
+  claim(plugin: string, eventId: string, attempt: number): Promise<Claim>;
+}
+
+/** Answered from memory; older ones are asked of the store. */
+const REMEMBERED = 20_000;
+
+/** The store remembers over restarts. */
+export function createKnownEvents(store: HandledEvents, log: Log): KnownEvents {
+  return new Known(store, log);
+}
+
+class Known implements KnownEvents {
+  readonly #store: HandledEvents;
+  readonly #log: Log;
+  readonly #keep: (key: string) => Promise<void>;
+  readonly #done = new Set<string>();
+  /** Events that wait at the broker, with their next attempt. */
+  readonly #again = new Map<string, number>();
+  readonly #inHand = new Map<string, Promise<void>>();
+
+  constructor(store: HandledEvents, log: Log) {
+    this.#store = store;
+    this.#log = log;
+    this.#keep = batched(store, log);
+  }
+
+  async claim(plugin: string, eventId: string, attempt: number): Promise<Claim> {
+    const key = `${plugin}\n${eventId}`;
+    for (let other = this.#inHand.get(key); other; other = this.#inHand.get(key)) await other;
+    // From here to `set` nothing is awaited: only one gets through.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#inHand.set(key, promise);
+    const release = () => {
+      this.#inHand.delete(key);
+      resolve();
+    };
+    const found = await this.#look(key, attempt);
+    if (found === null) return this.#claimed(key, release);
+    release();
+    return { kind: found };
+  }
+
+  async #look(key: string, attempt: number): Promise<'handled' | 'waiting' | null> {
+    if (this.#done.has(key)) return 'handled';
+    if (attempt < (this.#again.get(key) ?? 0)) return 'waiting';
+    try {
+      if (!(await this.#store.has(key))) return null;
+      remember(this.#done, key);
+      return 'handled';
+    } catch (error) {
+      // Handled twice is within the promise (at least once), not handled at all is not.
+      this.#log.warn('events.store', { reason: messageOf(error) });
+      return null;
+    }
+  }
+
+  #claimed(key: string, release: () => void): Claim {
+    return {
+      kind: 'mine',
+      done: () => {
+        remember(this.#done, key);
+        return this.#keep(key);
+      },
+      leave: (attempt) => {
+        if (attempt === null) this.#again.delete(key);
+        else this.#comesAgain(key, attempt);
+        release();
+      },
+    };
+  }
+
+  #comesAgain(key: string, attempt: number): void {
+    this.#again.set(key, attempt);
+    const [oldest] = this.#again.keys();
+    if (this.#again.size > REMEMBERED && oldest !== undefined) this.#again.delete(oldest);
+  }
+}
+
+function remember(done: Set<string>, key: string): void {
+  done.add(key);
+  const [oldest] = done;
+  if (done.size > REMEMBERED && oldest !== undefined) done.delete(oldest);
+}
+
+/** What ends in one turn of the event loop is written at once: each write costs more than what is in it. */
+function batched(store: HandledEvents, log: Log): (key: string) => Promise<void> {
+  let next: { readonly keys: string[]; readonly kept: Promise<void> } | null = null;
+
+  async function write(keys: readonly string[]): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    next = null;
+    await store.add(keys).catch((error: unknown) => {
+      log.warn('events.store', { reason: messageOf(error), events: keys.length });
+    });
+  }
+
+  return (key) => {
+    if (!next) {
+      const keys: string[] = [];
+      next = { keys, kept: write(keys) };
+    }
+    next.keys.push(key);
+    return next.kept;
+  };
+}
