@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import { HostError, messageOf } from '../kernel/errors.ts';
 import { readOrMakeSecret } from '../kernel/secret-file.ts';
 
+/** Name of the file below the state folder. */
+export const TOKEN_FILE = 'operator.token';
+
 export interface OperatorToken {
   /** Where it is kept; printed, unlike the token itself. */
   readonly file: string;
@@ -17,7 +20,7 @@ export interface OperatorToken {
 
 /** Read `operator.token` below the state folder, or make it. Throws CONFIG_INVALID when that fails. */
 export function loadToken(stateDir: string): OperatorToken {
-  const file = join(stateDir, 'operator.token');
+  const file = join(stateDir, TOKEN_FILE);
   try {
     const token = readOrMakeSecret(file, () => randomBytes(32).toString('base64url'));
     const expected = digest(token);

@@ -1,0 +1,77 @@
+/**
+ * `/events/NAME`: the events on which a plug-in was given up, to be looked at, handed to it again or thrown away.
+ * May import: kernel and everything below operator.
+ */
+import { Hono, type Context } from 'hono';
+import { z } from 'zod';
+
+import type { PluginAdmin } from '../../bundles/live/admin.ts';
+import { HostError } from '../../kernel/errors.ts';
+import type { ParkedDone, ParkedEvents } from '../../message/events.ts';
+import type { ChangeLog } from '../../storage/changes.ts';
+import type { ApiEnv } from '../identify.ts';
+import { createGate } from './gate.ts';
+import { bodyOf, pluginOf, queryOf } from './input.ts';
+
+export interface EventsSource {
+  readonly parked: ParkedEvents;
+  /** Who replayed or dropped what is written down. */
+  readonly changes: Pick<ChangeLog, 'record'>;
+}
+
+const listSchema = z.strictObject({
+  limit: z.coerce.number().pipe(z.int().min(1).max(1_000)).default(100),
+});
+const idSchema = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'an id as the list has it');
+const choiceSchema = z.strictObject({
+  ids: z.union([z.literal('all'), z.array(idSchema).min(1).max(1_000)], {
+    error: '"all", or a list of up to 1000 ids',
+  }),
+});
+
+/** Each look goes through the whole queue. */
+const LOOKS = { each: 4, owners: 8 } as const;
+
+export function eventRoutes({ parked, changes }: EventsSource, admin: PluginAdmin): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  const gate = createGate(LOOKS);
+
+  /** Events of a plug-in that was removed are still the operator's to see. */
+  async function mayLook(c: Context<ApiEnv>): Promise<string> {
+    const plugin = pluginOf(c);
+    if (c.var.caller.role !== 'operator') await admin.show(plugin, c.var.caller);
+    return plugin;
+  }
+
+  async function change(
+    c: Context<ApiEnv>,
+    action: 'replay' | 'drop',
+    act: (plugin: string, ids: 'all' | readonly string[]) => Promise<ParkedDone>,
+  ): Promise<Response> {
+    const plugin = await mayLook(c);
+    const { ids } = await bodyOf(c, choiceSchema);
+    using _place = gate.enter(c.var.caller);
+    const result = await act(plugin, ids);
+    const { who } = c.var.caller;
+    const subject = `${result.done} parked events`;
+    if (result.done > 0) await changes.record({ who, action: `events.${action}`, plugin, subject });
+    return c.json(result);
+  }
+
+  app.get('/:name', async (c) => {
+    const plugin = await mayLook(c);
+    const options = queryOf(c, listSchema);
+    using _place = gate.enter(c.var.caller);
+    return c.json(await parked.list(plugin, options));
+  });
+  app.get('/:name/:id', async (c) => {
+    const plugin = await mayLook(c);
+    using _place = gate.enter(c.var.caller);
+    const found = await parked.read(plugin, c.req.param('id'));
+    if (!found) throw new HostError('OPERATOR_NOT_FOUND', 'no event of this id is parked');
+    return c.json(found);
+  });
+  app.post('/:name/replay', (c) => change(c, 'replay', (...what) => parked.replay(...what)));
+  app.delete('/:name', (c) => change(c, 'drop', (...what) => parked.drop(...what)));
+  return app;
+}
