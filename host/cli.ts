@@ -3,14 +3,16 @@
  * The command line: reads arguments, starts the command, decides the exit code.
  * May import: everything.
  */
-import { Argument, Command } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { check } from './cli/check.ts';
+import { clusterCommands } from './cli/cluster.ts';
 import { doctor } from './cli/doctor.ts';
 import { explain, type ExplainOptions } from './cli/explain.ts';
 import { pluginCommands } from './cli/plugin/commands.ts';
 import { register, type RegisterAction, type RegisterOptions } from './cli/register.ts';
 import { start } from './cli/start.ts';
+import { storageCommands } from './cli/storage.ts';
 import { codeOf, messageOf } from './kernel/errors.ts';
 
 const program = new Command('vcx')
@@ -23,6 +25,8 @@ program
   .command('start', { isDefault: true })
   .description('run the host; without a configuration, with a local cloud to try it on')
   .option('--smoke', 'make the example calls on a local cloud, print them and exit 0 or 1')
+  .option('--hosts <number>', 'so many hosts on a local cloud, with NATS between them', hostCount)
+  .addOption(new Option('--child', 'end when standard input does').hideHelp())
   .action(run(start));
 
 program
@@ -61,6 +65,15 @@ program
   .action((_topic: string, options: ExplainOptions) => run(explain)(options));
 
 pluginCommands(program);
+clusterCommands(program);
+storageCommands(program);
+
+function hostCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 9)
+    throw new InvalidArgumentError('a whole number from 1 to 9');
+  return count;
+}
 
 /** Exit codes: 0 done, 1 the command found a failure, 2 wrong arguments or configuration, 3 see `register` and `explain`. */
 function run<T>(command: (options: T) => Promise<number>): (options: T) => Promise<void> {

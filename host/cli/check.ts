@@ -3,7 +3,7 @@
  * May import: everything.
  */
 import { readConfig } from '../config.ts';
-import { checkPlugins } from '../host.ts';
+import { checkPlugins } from '../compose/plugins.ts';
 
 export async function check(options: { json?: boolean }): Promise<number> {
   const config = readConfig(process.env, process.cwd());

@@ -2,18 +2,21 @@
  * What the commands about vCloud work on: the configuration, its plug-ins' manifests, and a client.
  * May import: everything.
  */
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 
 import { openBroker, type Broker } from '../broker/broker.ts';
+import { pluginFolders } from '../bundles/live/folder.ts';
+import { manifestOf } from '../bundles/live/view.ts';
 import { parseManifest, type Manifest } from '../bundles/manifest/manifest.ts';
+import { openStore } from '../compose/store.ts';
 import { isConfigured, readConfig, type Config } from '../config.ts';
 import { HostError, messageOf } from '../kernel/errors.ts';
 import { silentLog } from '../kernel/log.ts';
 import { createMetrics } from '../kernel/metrics.ts';
 import { pause } from '../kernel/time.ts';
 import { openVcloud, type VcloudClient } from '../vcloud/client.ts';
-import { brokerOptions, vcloudOptions } from '../wiring.ts';
+import { brokerOptions, vcloudOptions } from '../compose/options.ts';
 
 export interface ManifestState {
   /** Of the folder when the manifest can not be read. */
@@ -33,17 +36,11 @@ export function configured(): Config {
   return readConfig(env, process.cwd());
 }
 
-/** Every plug-in's manifest, or why it can not be read; `only` by its name. Throws CONFIG_INVALID. */
+/** Every plug-in's manifest, of folders and of installed bundles, or why it can not be read; `only` by its name. Throws CONFIG_INVALID. */
 export async function readManifests(config: Config, only?: string): Promise<ManifestState[]> {
-  const states: ManifestState[] = [];
-  for (const folder of config.plugins.folders) {
-    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-      throw new HostError('CONFIG_INVALID', `plugins: ${folder} can not be read`, { cause: error });
-    });
-    for (const entry of entries)
-      if (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules')
-        states.push(await readOne(join(folder, entry.name), entry.name));
-  }
+  const states = await readInstalled(config);
+  for (const folder of await pluginFolders(config.plugins.folders))
+    states.push(await readOne(folder));
   const wanted = states.filter(({ name }) => only === undefined || name === only);
   if (only !== undefined && wanted.length === 0)
     throw new HostError(
@@ -53,7 +50,28 @@ export async function readManifests(config: Config, only?: string): Promise<Mani
   return wanted.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function readOne(folder: string, name: string): Promise<ManifestState> {
+/** Current versions of enabled plug-ins that have a service of their own. */
+async function readInstalled(config: Config): Promise<ManifestState[]> {
+  await using stack = new AsyncDisposableStack();
+  const base = { config, log: silentLog, metrics: createMetrics() };
+  const { installed } = await openStore(stack, base);
+  const states: ManifestState[] = [];
+  for (const record of await installed.list()) {
+    if (!record.enabled || record.current === null) continue;
+    const { plugin: name, current } = record;
+    try {
+      const manifest = await manifestOf(installed, record, current);
+      if (manifest?.extends === undefined)
+        states.push({ name, manifest, reason: manifest ? null : 'its bundle is gone' });
+    } catch (error) {
+      states.push({ name, manifest: null, reason: messageOf(error) });
+    }
+  }
+  return states;
+}
+
+async function readOne(folder: string): Promise<ManifestState> {
+  const name = basename(folder);
   try {
     const text = await readFile(join(folder, 'plugin.json'), 'utf8');
     const manifest = parseManifest(JSON.parse(text) as unknown);
@@ -86,8 +104,8 @@ export async function openTopology(
   manifests: readonly Manifest[],
   waitMs: number = BROKER_MS,
 ): Promise<Broker> {
-  const catalogue = { live: manifests.map((manifest) => ({ manifest })) };
-  const options = brokerOptions(config, catalogue, { log: silentLog, metrics: createMetrics() });
+  const services = manifests.map(({ vcloud }) => vcloud);
+  const options = brokerOptions(config, services, { log: silentLog, metrics: createMetrics() });
   await using stack = new AsyncDisposableStack();
   const broker = stack.use(await openBroker(options));
   const end = performance.now() + waitMs;

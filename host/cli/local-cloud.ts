@@ -16,6 +16,8 @@ interface LocalUser {
 
 export interface LocalCloudInfo {
   readonly amqpUrl: string;
+  /** Null unless it was asked for. */
+  readonly natsUrl: string | null;
   readonly cells: readonly { readonly url: string }[];
   readonly orgs: readonly {
     readonly name: string;
@@ -31,6 +33,15 @@ export interface LocalCloud extends AsyncDisposable {
   broker(what: 'stop' | 'start'): Promise<void>;
 }
 
+export interface LocalCloudOptions {
+  /** With a NATS server. @default false */
+  readonly nats?: boolean;
+  /** Number of cells. @default 2 */
+  readonly cells?: number;
+  /** Of the first cell; the others follow it. 0 takes free ones. @default 0 */
+  readonly port?: number;
+}
+
 type Message =
   | { readonly type: 'progress'; readonly text: string }
   | ({ readonly type: 'ready' } & LocalCloudInfo)
@@ -43,8 +54,11 @@ const PROGRAM = fileURLToPath(new URL('../../sdk/localcloud/main.ts', import.met
 export async function openLocalCloud(
   onProgress: (text: string) => void,
   signal: AbortSignal,
+  { nats = false, cells = 2, port = 0 }: LocalCloudOptions = {},
 ): Promise<LocalCloud> {
-  const child = spawn(process.execPath, [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const numbers = ['--cells', String(cells), '--port', String(port)];
+  const args = [PROGRAM, ...numbers, ...(nats ? ['--nats'] : [])];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<number>((resolve) => {
     child.once('exit', (code) => resolve(code ?? 1));
   });

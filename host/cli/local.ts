@@ -2,17 +2,16 @@
  * The host together with a local cloud: what `npm start` runs on a machine with nothing configured.
  * May import: everything.
  */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { readConfig, type Config } from '../config.ts';
 import { openHost, type Host } from '../host.ts';
 import { createLog } from '../kernel/log.ts';
 import { pause } from '../kernel/time.ts';
-import { openLocalCloud, type LocalCloud, type LocalCloudInfo } from './local-cloud.ts';
+import { localStateDir } from './folders.ts';
+import { openLocalCloud, type LocalCloudInfo } from './local-cloud.ts';
+import { callLines, userLines, withoutPassword } from './local-lines.ts';
 import { untilStopped } from './signals.ts';
-import { signIn } from './sign-in.ts';
 import { smoke } from './smoke.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,7 +30,7 @@ export async function startLocal(isSmoke: boolean): Promise<number> {
     await untilReady(host, say, stop.signal);
     if (stop.signal.aborted) return 0;
     if (isSmoke) return await smoke(cloud, host, stop.signal);
-    await printWhatToType(cloud, host);
+    console.log((await whatToType(cloud.info, host)).join('\n'));
     await stop.requested;
     say('stopping: calls in flight are finished, then everything that was started is ended');
     return 0;
@@ -53,12 +52,21 @@ async function openLocalHost(info: LocalCloudInfo): Promise<Host> {
   }
 }
 
-function localConfig(info: LocalCloudInfo): Config {
-  const config = readConfig({ VCX_LOG_LEVEL: 'warn', ...ownSettings(process.env) }, ROOT);
+/** For a host of this cloud; the environment may set anything else, and so may a vcx.yaml in the folder. */
+export function localConfig(
+  info: LocalCloudInfo,
+  {
+    env = process.env,
+    cwd = ROOT,
+  }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): Config {
+  const config = readConfig({ VCX_LOG_LEVEL: 'warn', ...ownSettings(env) }, cwd);
   return {
     ...config,
     source: 'local cloud',
-    stateDir: join(cacheFolder(), 'local'),
+    stateDir: localStateDir(process.env),
+    // Whoever may reach this host's operator endpoint may try a bundle on it.
+    plugins: { ...config.plugins, allowUnsigned: true },
     amqp: { ...config.amqp, url: info.amqpUrl },
     vcloud: {
       ...config.vcloud,
@@ -73,12 +81,8 @@ function ownSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('VCX_')));
 }
 
-function cacheFolder(): string {
-  const { VCX_CACHE_DIR, XDG_CACHE_HOME } = process.env;
-  return VCX_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'vcx');
-}
-
-async function untilReady(
+/** Says what it waits for, whenever that changes. */
+export async function untilReady(
   host: Host,
   say: (text: string) => void,
   signal: AbortSignal,
@@ -97,43 +101,17 @@ async function untilReady(
   }
 }
 
-async function printWhatToType({ info }: LocalCloud, host: Host): Promise<void> {
-  const cell = info.cells[0]?.url ?? '';
-  const org = info.orgs[0];
-  const user = org?.users.find((candidate) => candidate.rights === 'all');
-  if (!org || !user) return;
-  const token = await signIn(cell, `${user.name}@${org.name}`, user.password);
-  const bare = org.id.split(':').at(-1);
-  const auth = `-H 'x-vcloud-authorization: ${token}'`;
-  console.log(
-    [
-      '',
-      `Ready. In another terminal, as ${user.name} of the org ${org.name}:`,
-      '',
-      `  curl -s ${auth} '${cell}/api/hello?name=you'`,
-      `  curl -s ${auth} -X POST -d '{"name":"first"}' '${cell}/api/org/${bare}/backups'`,
-      `  curl -s ${auth} '${cell}/api/org/${bare}/backups'`,
-      '',
-      `Health: curl -s ${host.operatorUrl}/readyz`,
-      `All:    curl -s -H "Authorization: Bearer $(cat ${host.tokenFile})" ${host.operatorUrl}/status`,
-      '',
-      'Other users (password in brackets):',
-      ...info.orgs.flatMap(({ name, users }) =>
-        users.map((one) => `  ${one.name}@${name} [${one.password}]: ${RIGHTS[one.rights]}`),
-      ),
-      `  ${info.provider.user} [${info.provider.password}]: system administrator`,
-      '',
-      'Ctrl-C stops all of it.',
-    ].join('\n'),
-  );
-}
-
-const RIGHTS = {
-  all: 'all rights of the plug-ins',
-  view: 'only the rights to view',
-  none: 'no rights of the plug-ins',
-};
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@]*@/, '//');
+async function whatToType(info: LocalCloudInfo, host: Host): Promise<readonly string[]> {
+  const operator = `--operator ${host.operatorUrl}`;
+  return [
+    ...(await callLines(info)),
+    '',
+    `Health: curl -s ${host.operatorUrl}/readyz`,
+    `All:    curl -s -H "Authorization: Bearer $(cat ${host.tokenFile})" ${host.operatorUrl}/status`,
+    `Yours:  vcx plugin new mine && vcx plugin deploy mine ${operator} --token-file ${host.tokenFile}`,
+    '',
+    ...userLines(info),
+    '',
+    'Ctrl-C stops all of it.',
+  ];
 }

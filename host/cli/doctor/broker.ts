@@ -5,6 +5,7 @@
 import type { Broker, TopologyEntry } from '../../broker/broker.ts';
 import { queueOf } from '../../broker/options.ts';
 import type { Manifest } from '../../bundles/manifest/manifest.ts';
+import { subscriptionsOf } from '../../bundles/manifest/notifications.ts';
 import type { Config } from '../../config.ts';
 import { messageOf } from '../../kernel/errors.ts';
 import { openTopology } from '../installation.ts';
@@ -82,7 +83,7 @@ function fixOf(what: TopologyEntry['what'], name: string): string {
 }
 
 /** The exact patterns that vcx's own user needs, and no more. */
-function permissions({ amqp }: Config, manifests: readonly Manifest[]): Finding {
+function permissions({ amqp, notifications }: Config, manifests: readonly Manifest[]): Finding {
   const replies = amqp.replyExchanges.length > 0 ? amqp.replyExchanges : ['vcd.replyExchange'];
   const pattern = (first: string, names: readonly string[]) =>
     `^(${[first, ...new Set(names.map(escapeRegExp))].join('|')})$`;
@@ -94,7 +95,9 @@ function permissions({ amqp }: Config, manifests: readonly Manifest[]): Finding 
   );
   const configure = pattern(ours, [...others, ...exchanges]);
   const write = pattern(ours, [...others, ...exchanges, ...replies]);
-  const read = pattern(ours, [...others, ...exchanges]);
+  const hears = manifests.some((manifest) => subscriptionsOf(manifest).length > 0);
+  const events = hears ? notifications.exchanges : [];
+  const read = pattern(ours, [...others, ...exchanges, ...events]);
   return ok(
     'broker.permissions',
     `vcx needs configure '${configure}' write '${write}' read '${read}'`,

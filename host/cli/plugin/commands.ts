@@ -5,8 +5,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { inspect, pack, sign, verify } from './bundle.ts';
+import type { DevOptions } from './dev/dev.ts';
 import { harness } from './harness.ts';
 import { keygen, type KeygenOptions } from './keygen.ts';
+import { remoteCommands } from './remote/commands.ts';
 import { createPlugin, TEMPLATE_NAMES, type NewOptions } from './new.ts';
 import { answer, EXIT, type CommonOptions } from './run.ts';
 import { testPlugin } from './test.ts';
@@ -15,12 +17,15 @@ import { testPlugin } from './test.ts';
 export function pluginCommands(program: Command): Command {
   const plugin = program
     .command('plugin')
-    .description('make, test, pack and sign plug-ins (exit codes: 0 done, 1 failed, 2 wrong use)')
+    .description(
+      'make, test, pack, sign, deploy and look after plug-ins (exit codes: 0 done, 1 failed, 2 wrong use)',
+    )
     // Commands take this over when they are made: it has to stand before them.
     .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage));
   addWorkshop(plugin);
   addBundles(plugin);
   addKeys(plugin);
+  remoteCommands(plugin);
   return plugin;
 }
 
@@ -43,6 +48,24 @@ function addWorkshop(plugin: Command): void {
       answer(options, (progress) => {
         const quiet = options.json ? { ...options, yes: true } : options;
         return createPlugin(name, quiet, progress);
+      }),
+    );
+  plugin
+    .command('dev [folder]')
+    .description('run it on a simulated cell with the limits of production; a save loads it anew')
+    .option('--port <port>', 'of the simulated cell (default: a free one)', portNumber)
+    .option('--config <file>', 'JSON file for env.config of the sample orgs, read at every reload')
+    .option(
+      '--secret <name=file>',
+      'secret of the sample orgs, from a file; can be given again',
+      (pair: string, before: string[] | undefined) => [...(before ?? []), pair],
+    )
+    .option('--json', 'a line of JSON for everything that happens')
+    .action((folder: string | undefined, options: DevOptions) =>
+      answer({ ...options, jsonLines: true }, async () => {
+        // The other commands need no host, and start faster without one.
+        const { devPlugin } = await import('./dev/dev.ts');
+        return devPlugin(folder ?? '.', options);
       }),
     );
   plugin
@@ -106,6 +129,13 @@ function addKeys(plugin: Command): void {
       (file: string, options: { key: string; counter?: boolean; out?: string } & CommonOptions) =>
         answer(options, () => sign(file, options)),
     );
+}
+
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new InvalidArgumentError('a port, 1 to 65535');
+  return value;
 }
 
 function wholeNumber(text: string): number {

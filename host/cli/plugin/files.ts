@@ -25,6 +25,15 @@ export async function readText(file: string): Promise<string> {
   });
 }
 
+/** The value that the text of this file holds. Throws CONFIG_INVALID. */
+export function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new HostError('CONFIG_INVALID', `${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 /** Whoever reads the file meanwhile sees the old content or the new, never half of it. Throws CONFIG_INVALID. */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   const beside = `${file}.${randomBytes(6).toString('hex')}`;

@@ -2,9 +2,9 @@
  * One call of a test through what production does with it: routes, rights, sizes, isolate, check of the reply.
  * May import: everything.
  */
-import type { GuestRequest } from '../../../sdk/guest/abi.ts';
+import type { GuestNotification, GuestRequest } from '../../../sdk/guest/abi.ts';
 import type { HarnessAnswer, HarnessCall, HostResult } from '../../../sdk/testing/protocol.ts';
-import type { LoadedPlugin } from '../../bundles/live/folder.ts';
+import type { LivePlugin } from '../../bundles/live/plugin.ts';
 import { createRouteTable, type RouteMatch } from '../../bundles/live/routes.ts';
 import { CODES } from '../../kernel/errors.ts';
 import { guestRequestHeaders } from '../../message/headers.ts';
@@ -17,13 +17,15 @@ import type { Invocation, Outcome, Sandbox, Usage } from '../../sandbox/sandbox.
 const EXTENSION_TIMEOUT_MS = 10_000;
 
 export interface HarnessRooms {
-  readonly plugin: LoadedPlugin;
+  readonly plugin: LivePlugin;
   readonly sandbox: Sandbox;
   /** `env.config`. */
   readonly config: unknown;
 }
 
 export interface CallHooks {
+  /** Of a notification. */
+  readonly notification: GuestNotification | null;
   host(binding: string, method: string, args: unknown, signal: AbortSignal): Promise<HostResult>;
   readonly log: Invocation['log'];
   readonly settled: (heapKb: number | null) => void;
@@ -39,7 +41,9 @@ export function createHarnessed({ plugin, sandbox, config }: HarnessRooms): Harn
     if ('code' in accepted) return refusedAnswer(accepted, null);
     const callId = `test-${id}`;
     const deadline = performance.now() + EXTENSION_TIMEOUT_MS;
-    const payload = JSON.stringify(guestRequest({ call, callId, config, ...accepted }));
+    const payload = JSON.stringify(
+      guestRequest({ call, callId, config, ...accepted }, hooks.notification),
+    );
     const outcome = await sandbox.invoke({
       callId,
       bundle: guest,
@@ -64,7 +68,7 @@ interface Accepted {
 
 type Match = (method: string, path: string) => RouteMatch<null>;
 
-function accept(plugin: LoadedPlugin, match: Match, call: HarnessCall): Accepted | Refusal {
+function accept(plugin: LivePlugin, match: Match, call: HarnessCall): Accepted | Refusal {
   const own = plugin.manifest.vcloud.rights.map(({ name }) => name);
   const rights = call.caller.rights === null ? own : own.filter((name) => holds(call, name));
   const { requestBytes } = plugin.guest.limits;
@@ -90,6 +94,7 @@ function holds({ caller }: HarnessCall, right: string): boolean {
 
 function guestRequest(
   work: { call: HarnessCall; callId: string; config: unknown } & Accepted,
+  notification: GuestNotification | null,
 ): GuestRequest {
   const { call, callId, config, params, rights } = work;
   const { user, org, provider } = call.caller;
@@ -102,13 +107,16 @@ function guestRequest(
     body: call.body,
     params,
     requestId: callId,
-    caller: { user, org, rights, provider },
+    caller: notification
+      ? { user: null, org, rights: [], provider: false }
+      : { user, org, rights, provider },
+    ...(notification ? { notification } : {}),
     remainingMs: EXTENSION_TIMEOUT_MS,
     config,
   };
 }
 
-function answerOf({ guest }: LoadedPlugin, id: string, outcome: Outcome): HarnessAnswer {
+function answerOf({ guest }: LivePlugin, id: string, outcome: Outcome): HarnessAnswer {
   const reply = checkReply({ call: { id }, limits: guest.limits }, outcome);
   if ('code' in reply) return refusedAnswer(reply, outcome.usage);
   return {

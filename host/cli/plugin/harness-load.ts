@@ -5,15 +5,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { loadFolder, type LoadedPlugin } from '../../bundles/live/folder.ts';
+import { readFolder } from '../../bundles/live/folder.ts';
+import { preparePlugin, type LivePlugin } from '../../bundles/live/plugin.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { createLimitsBook } from '../../quotas/limits-book.ts';
 
 /** Throws BUNDLE_INVALID with the reason. Any binding may be named: the test stands in for it. */
-export async function loadForHarness(folder: string): Promise<LoadedPlugin> {
+export async function loadForHarness(folder: string): Promise<LivePlugin> {
   const limits = createLimitsBook({ ceilings: {}, plugins: {}, orgs: {} });
   const bindings = await namedBindings(folder);
-  return loadFolder(folder, { bindings, limits, isolation: 'plugin' });
+  const workshop = { bindings, limits, isolation: 'plugin' as const, sandbox: null };
+  return preparePlugin(await readFolder(folder), workshop);
 }
 
 async function namedBindings(folder: string): Promise<string[]> {
@@ -26,7 +28,7 @@ async function namedBindings(folder: string): Promise<string[]> {
     const { bindings } = JSON.parse(text) as { bindings?: unknown };
     return Array.isArray(bindings) ? bindings.map(String) : [];
   } catch {
-    // `loadFolder` says what is wrong with it.
+    // `readFolder` says what is wrong with it.
     return [];
   }
 }

@@ -17,6 +17,7 @@ import { openSandbox } from '../../sandbox/open.ts';
 import { openMemoryKv } from '../../storage/memory-kv.ts';
 import { loadForHarness } from './harness-load.ts';
 import { createHarnessed, type CallHooks } from './harness-call.ts';
+import { createEventDesk, type EventDesk } from './harness-event.ts';
 
 type Open = Extract<ToHarness, { type: 'open' }>;
 type Send = (message: FromHarness) => void;
@@ -66,7 +67,8 @@ async function serve(folder: string, open: Open, { lines, send }: Channel): Prom
     if (message.type !== 'call') continue;
     const { id, call } = message;
     const service = serviceOf(plugin.manifest, { registry, stubs, open, caller: call.caller });
-    const work = run(id, call, hooksOf(id, { send, service })).then((answer) =>
+    const desk = createEventDesk(call.notification, plugin.manifest.blockingTasks);
+    const work = run(id, call, hooksOf(id, { send, service, desk })).then((answer) =>
       send({ type: 'answer', call: id, answer }),
     );
     running.add(work);
@@ -78,10 +80,15 @@ async function serve(folder: string, open: Open, { lines, send }: Channel): Prom
 
 type Service = CallHooks['host'];
 
-function hooksOf(id: number, { send, service }: { send: Send; service: Service }): CallHooks {
+function hooksOf(
+  id: number,
+  { send, service, desk }: { send: Send; service: Service; desk: EventDesk },
+): CallHooks {
   return {
+    notification: desk.notification,
     async host(binding, method, args, signal) {
-      const result = await service(binding, method, args, signal);
+      const known = desk.serve(binding, method, args);
+      const result = known ?? (await service(binding, method, args, signal));
       const list = Array.isArray(args) ? (args as unknown[]) : [args];
       send({ type: 'hostDone', call: id, record: { binding, method, args: list, result } });
       return result;

@@ -49,8 +49,9 @@ export async function createPlugin(
     ok: true,
     text: [
       `${where}: a plug-in named ${name} (${template}); next:`,
-      `  ${vcx} plugin test ${where}`,
-      `  ${vcx} plugin pack ${where}`,
+      `  ${vcx} plugin dev ${where}      runs it on a simulated cell and prints calls to copy`,
+      `  ${vcx} plugin test ${where}     its tests, in a real isolate`,
+      `  ${vcx} plugin deploy ${where}   onto a host`,
       `\`npm install\` in ${where} gives your editor the types${template === 'hono' ? ', and Hono' : ''}.`,
     ],
     json: { name, template, folder, files: [...files.keys()].sort() },

@@ -3,6 +3,8 @@
  * May import: kernel.
  */
 import { codeOf, messageOf } from '../../kernel/errors.ts';
+import { printable, printableJson } from '../../kernel/printable.ts';
+import { nextStep } from './next-step.ts';
 
 export interface Answer {
   readonly ok: boolean;
@@ -10,10 +12,14 @@ export interface Answer {
   readonly text: readonly string[];
   /** With `--json`: printed as one object together with `ok`. */
   readonly json: Readonly<Record<string, unknown>>;
+  /** Everything was printed while it ran. */
+  readonly silent?: boolean;
 }
 
 export interface CommonOptions {
   readonly json?: boolean;
+  /** With `json`: the answer, too, is one line, since others went before it. */
+  readonly jsonLines?: boolean;
 }
 
 /** 0: done. 1: it ran and found a failure. 2: wrong arguments or files. */
@@ -26,19 +32,27 @@ export async function answer(
 ): Promise<void> {
   using progress = openProgress();
   try {
-    const { ok, text, json } = await command(progress);
+    const { ok, text, json, silent = false } = await command(progress);
     progress.clear();
-    console.log(options.json ? JSON.stringify({ ok, ...json }, null, 2) : text.join('\n'));
+    if (!silent) console.log(options.json ? jsonText({ ok, ...json }, options) : text.join('\n'));
     process.exitCode = ok ? EXIT.done : EXIT.failed;
   } catch (error) {
     progress.clear();
     const code = codeOf(error);
     const message = messageOf(error);
-    if (options.json) console.log(JSON.stringify({ ok: false, code, message }, null, 2));
-    else console.error(`vcx: ${code}: ${message}`);
-    if (code === 'INTERNAL' && error instanceof Error) console.error(error.stack);
+    const next = nextStep(code);
+    if (options.json) console.log(jsonText({ ok: false, code, message, next }, options));
+    else {
+      console.error(`vcx: ${code}: ${printable(message)}`);
+      if (next !== null) console.error(`next: ${next}`);
+    }
+    if (code === 'INTERNAL' && error instanceof Error && error.stack) console.error(error.stack);
     process.exitCode = code === 'CONFIG_INVALID' ? EXIT.usage : EXIT.failed;
   }
+}
+
+function jsonText(value: unknown, { jsonLines = false }: CommonOptions): string {
+  return printableJson(JSON.stringify(value, null, jsonLines ? 0 : 2));
 }
 
 export interface Progress extends Disposable {
