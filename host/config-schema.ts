@@ -1,9 +1,10 @@
 /**
  * What vcx.yaml may hold: every setting with its meaning, its range and its default.
- * May import: quotas.
+ * May import: quotas, cluster.
  */
 import { z } from 'zod';
 
+import { BUCKET_BYTES, type BucketName } from './cluster/link/options.ts';
 import { LIMITS, type LimitName } from './quotas/limits.ts';
 
 const ms = z.int().min(1).max(86_400_000);
@@ -47,6 +48,13 @@ const vcloud = z.strictObject({
   serviceAccountFile: z.string().optional(),
   /** `auto`: services and rights are registered at start; `off`: they must be there. */
   registration: z.enum(['auto', 'off']).default('auto'),
+  /** The cloud's settings for held operations; left as they are when not set. */
+  blockingTasks: z
+    .strictObject({
+      timeoutMs: z.int().min(1_000).max(86_400_000).optional(),
+      timeoutAction: z.enum(['resume', 'abort', 'fail']).optional(),
+    })
+    .prefault({}),
   /** The cell's `extensibility.timeout`. */
   extensionTimeoutMs: ms.default(10_000),
   /** Bare id of the provider's System org; the same in every installation. */
@@ -65,6 +73,8 @@ const sandbox = z.strictObject({
   isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
   /** An isolate without calls for so long is freed, in ms. */
   idleMs: ms.default(60_000),
+  /** Calls between two looks at the heap of an isolate, each of which costs a trip into it. */
+  heapEveryCalls: z.int().min(1).max(100_000).default(64),
   /** Without just-in-time compiler: slower, smaller attack surface. */
   strict: z.boolean().default(false),
   /** Program and arguments put before the runner's, e.g. bubblewrap. */
@@ -107,15 +117,80 @@ const admission = z.strictObject({
   weights: z.record(z.string(), z.int().min(1).max(100)).default({}),
 });
 
+const cluster = z.strictObject({
+  /** NATS servers, tried in turn; none: this host works alone, on SQLite. */
+  servers: z.array(url('nats', 'tls')).default([]),
+  /** Begins the names of all that is kept there, so that two clusters can share one NATS. */
+  prefix: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,32}$/, '1 to 32 letters, digits, dashes and underscores')
+    .default('vcx'),
+  /** Copies of everything: 1 in development, 3 recommended. */
+  replicas: z.int().min(1).max(5).default(1),
+  user: z.string().optional(),
+  passwordFile: z.string().optional(),
+  /** Seed of a user's nkey. */
+  nkeyFile: z.string().optional(),
+  /** A `.creds` file. */
+  credentialsFile: z.string().optional(),
+  caFile: z.string().optional(),
+  certFile: z.string().optional(),
+  keyFile: z.string().optional(),
+  /** Bytes that NATS keeps for each kind; the same on all hosts. */
+  bytes: z
+    .strictObject(
+      Object.fromEntries(
+        Object.keys(BUCKET_BYTES).map((name) => [name, z.int().min(1_048_576).optional()]),
+      ) as Record<BucketName, z.ZodOptional<z.ZodInt>>,
+    )
+    .default({}),
+  /** What others see this host as; default: the name of the machine and the pid. */
+  hostName: z.string().min(1).max(128).optional(),
+});
+
 export const configSchema = z.strictObject({
   amqp: amqp.prefault({}),
   vcloud: vcloud.prefault({}),
   plugins: z
     .strictObject({
-      /** Folders that hold plug-in folders. */
+      /** Folders of plug-ins, or that hold such. */
       folders: z.array(z.string()).min(1).default(['plugins']),
       /** By plug-in: templates of its `vcloudPaths` that are approved, word for word. */
       vcloudPaths: z.record(z.string(), z.array(z.string())).default({}),
+      /** Reload a plug-in folder when a file in it changes. */
+      watch: z.boolean().default(false),
+      /** Folder for bundles: what is put there is installed. */
+      inbox: z.string().optional(),
+      /** Owners, their keys and namespaces; without it no signature can be trusted. */
+      trustFile: z.string().optional(),
+      /** Development only: take bundles that nobody signed. */
+      allowUnsigned: z.boolean().default(false),
+    })
+    .prefault({}),
+  fetch: z
+    .strictObject({
+      /** Ranges that are not public and that plug-ins may fetch from all the same, such as 10.1.0.0/16. */
+      addresses: z.array(z.string()).default([]),
+      /** Certificate authorities, PEM, in place of the built-in ones. */
+      caFile: z.string().optional(),
+    })
+    .prefault({}),
+  /** What the secrets of orgs are encrypted with: 32 bytes in base64. Default: a file in `stateDir`, made at the first start. */
+  secrets: z
+    .strictObject({ key: z.string().optional(), keyFile: z.string().optional() })
+    .prefault({}),
+  cluster: cluster.prefault({}),
+  notifications: z
+    .strictObject({
+      /**
+       * vCloud's exchanges: `systemExchange` has the events as XML, `{AmqpPrefix}.notifications20` as JSON. With both,
+       * each event comes twice and is handled once.
+       */
+      exchanges: z.array(z.string().min(1)).min(1).default(['systemExchange']),
+      /** Events of one plug-in in hand at once, at most. */
+      prefetch: z.int().min(1).max(1_000).default(64),
+      /** Pauses before the second, third, … try of an event, in ms; the last one repeats. */
+      retryMs: z.array(ms).min(1).max(20).default([1_000, 5_000, 30_000, 120_000, 600_000]),
     })
     .prefault({}),
   sandbox: sandbox.prefault({}),
@@ -126,6 +201,8 @@ export const configSchema = z.strictObject({
       host: z.string().default('127.0.0.1'),
       /** 0 takes a free port. */
       port: z.int().min(0).max(65_535).default(8_780),
+      /** Names beside the address itself under which the endpoint may be called. */
+      hosts: z.array(z.string()).default([]),
     })
     .prefault({}),
   limits: z

@@ -17,7 +17,13 @@ export type Config = z.infer<typeof configSchema> & {
 };
 
 /** Variables of ours that are not settings. */
-const NOT_SETTINGS = new Set(['VCX_CACHE_DIR', 'VCX_CONFIG']);
+const NOT_SETTINGS = new Set([
+  'VCX_CACHE_DIR',
+  'VCX_CONFIG',
+  'VCX_TRUST_FILE',
+  'VCX_OPERATOR_TOKEN',
+  'VCX_OPERATOR_URL',
+]);
 
 /** Whether this environment or folder configures a real host: then nothing local is started. */
 export function isConfigured(env: NodeJS.ProcessEnv, cwd: string): boolean {
@@ -121,7 +127,14 @@ function relativeTo(base: string, config: Config): Config {
     ...config,
     amqp: files(config.amqp),
     vcloud: files(config.vcloud),
-    plugins: { ...config.plugins, folders: config.plugins.folders.map(at) },
+    fetch: files(config.fetch),
+    secrets: files(config.secrets),
+    cluster: files(config.cluster),
+    plugins: {
+      ...files(config.plugins),
+      folders: config.plugins.folders.map(at),
+      ...(config.plugins.inbox === undefined ? {} : { inbox: at(config.plugins.inbox) }),
+    },
     stateDir: at(config.stateDir),
   };
 }

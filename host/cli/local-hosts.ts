@@ -16,6 +16,7 @@ import { URL_FILE } from '../operator/url-file.ts';
 import { localStateDir } from './folders.ts';
 import { openLocalCloud, type LocalCloudInfo } from './local-cloud.ts';
 import { callLines, userLines } from './local-lines.ts';
+import { commandName } from './plugin/sdk.ts';
 import { untilStopped } from './signals.ts';
 
 const PROGRAM = fileURLToPath(new URL('../cli.ts', import.meta.url));
@@ -139,6 +140,6 @@ function hostLines(hosts: readonly ChildHost[]): readonly string[] {
     'Hosts; each has an operator token of its own beside its state:',
     ...hosts.map((host) => `  ${host.name} (pid ${host.pid}): ${operatorUrl(host)}`),
     '',
-    `  vcx cluster status --operator ${operatorUrl(first)} --token-file ${token}`,
+    `  ${commandName()} cluster status --operator ${operatorUrl(first)} --token-file ${token}`,
   ];
 }

@@ -11,6 +11,7 @@ import { pause } from '../kernel/time.ts';
 import { localStateDir } from './folders.ts';
 import { openLocalCloud, type LocalCloudInfo } from './local-cloud.ts';
 import { callLines, userLines, withoutPassword } from './local-lines.ts';
+import { commandName } from './plugin/sdk.ts';
 import { untilStopped } from './signals.ts';
 import { smoke } from './smoke.ts';
 
@@ -108,7 +109,8 @@ async function whatToType(info: LocalCloudInfo, host: Host): Promise<readonly st
     '',
     `Health: curl -s ${host.operatorUrl}/readyz`,
     `All:    curl -s -H "Authorization: Bearer $(cat ${host.tokenFile})" ${host.operatorUrl}/status`,
-    `Yours:  vcx plugin new mine && vcx plugin deploy mine ${operator} --token-file ${host.tokenFile}`,
+    `Yours:  ${commandName()} plugin new mine --yes`,
+    `        ${commandName()} plugin deploy mine ${operator} --token-file ${host.tokenFile}`,
     '',
     ...userLines(info),
     '',

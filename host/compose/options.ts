@@ -4,35 +4,41 @@
  */
 import { readFileSync } from 'node:fs';
 
-import type { BrokerOptions, Credentials } from './broker/options.ts';
-import type { LivePlugin } from './bundles/live/catalogue.ts';
-import type { Config } from './config.ts';
-import { HostError } from './kernel/errors.ts';
-import type { Log } from './kernel/log.ts';
-import type { Metrics } from './kernel/metrics.ts';
-import type { FairQueueOptions } from './pipeline/fair-queue.ts';
-import type { SandboxOptions } from './sandbox/options.ts';
-import type { VcloudCredentials, VcloudOptions } from './vcloud/options.ts';
+import type { BrokerOptions, Credentials } from '../broker/options.ts';
+import type { ServiceAddress } from '../bundles/live/catalogue.ts';
+import type { Config } from '../config.ts';
+import { HostError } from '../kernel/errors.ts';
+import type { Log } from '../kernel/log.ts';
+import type { KnownBindings } from '../message/events.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import type { FairQueueOptions } from '../pipeline/fair-queue.ts';
+import type { SandboxOptions } from '../sandbox/options.ts';
+import type { VcloudCredentials, VcloudOptions } from '../vcloud/options.ts';
+
+interface BrokerParts {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Without it no plug-in hears of events. */
+  readonly knownBindings?: KnownBindings;
+}
 
 export function brokerOptions(
   { amqp, vcloud, admission, limits }: Config,
-  catalogue: { readonly live: readonly Pick<LivePlugin, 'manifest'>[] },
-  { log, metrics }: { log: Log; metrics: Metrics },
+  services: readonly ServiceAddress[],
+  { log, metrics, knownBindings }: BrokerParts,
 ): BrokerOptions {
   const urls = [...(amqp.url ? [amqp.url] : []), ...amqp.urls];
   const { caFile, certFile, keyFile, passwordFile } = amqp;
   return {
     urls,
-    services: catalogue.live.map(({ manifest }) => ({
-      exchange: manifest.vcloud.exchange,
-      routingKey: manifest.vcloud.routingKey,
-    })),
+    services,
     // The backlog waits with us, where it is fair by org, and not in the broker's first-in first-out.
     prefetch: admission.slots + admission.waiting,
     maxMessageBytes: limits.messageBytes,
     queue: { messageTtlMs: vcloud.extensionTimeoutMs },
     deadLetter: { exchange: amqp.deadLetter, queue: amqp.deadLetter },
     canary: { everyMs: amqp.canaryMs },
+    ...(knownBindings ? { events: { known: knownBindings } } : {}),
     tls: {
       ...(caFile === undefined ? {} : { caFile }),
       ...(certFile === undefined ? {} : { certFile }),
@@ -63,6 +69,7 @@ export function sandboxOptions({ sandbox }: Config): Omit<SandboxOptions, 'prelu
     spares: sandbox.spares,
     maxRunners: sandbox.maxRunners,
     idleMs: sandbox.idleMs,
+    heapEveryCalls: sandbox.heapEveryCalls,
     strict: sandbox.strict,
     argvPrefix: sandbox.argvPrefix,
     uidRange: first === undefined || last === undefined ? null : [first, last],
@@ -101,7 +108,7 @@ function credentials(vcloud: Config['vcloud']): VcloudCredentials {
   );
 }
 
-function readSecret(key: string, file: string): string {
+export function readSecret(key: string, file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {

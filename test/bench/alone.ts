@@ -96,6 +96,9 @@ export interface Memory {
   readonly isolateMb: number | null;
 }
 
+const IDLE_MS = 1_000;
+const TRIM_MS = 30;
+
 export async function memory(isolates: number): Promise<Memory> {
   await using inside = await openInside();
   await spareReady(inside);
@@ -103,11 +106,13 @@ export async function memory(isolates: number): Promise<Memory> {
   const runnerMb = pssMbOf(spare?.pid ?? 0);
   let pid = 0;
   const open = async (from: number, to: number): Promise<number | null> => {
+    const count = to - from;
     for (let org = from; org < to; org += 1) {
       const { usage } = await inside.invoke({ key: 'hello', org });
       pid = usage?.pid ?? 0;
     }
-    await delay(300);
+    // Idle for so long that its runner has trimmed them.
+    await delay(IDLE_MS + count * TRIM_MS);
     return pssMbOf(pid);
   };
   const few = await open(0, 10);

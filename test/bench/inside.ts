@@ -9,7 +9,10 @@ import { buildPrelude } from '#sdk/guest';
 
 import type { Binding } from '../../host/bindings/binding.ts';
 import { createRegistry } from '../../host/bindings/registry.ts';
-import { type Catalogue, loadCatalogue } from '../../host/bundles/live/catalogue.ts';
+import { createConfigs } from '../../host/bindings/config/index.ts';
+import type { Catalogue } from '../../host/bundles/live/catalogue.ts';
+import { createLogbook } from '../../host/bundles/live/logbook.ts';
+import { openPlugins } from '../../host/bundles/live/open.ts';
 import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
@@ -23,7 +26,10 @@ import type { SandboxOptions } from '../../host/sandbox/options.ts';
 import type { Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
 import { createSeal } from '../../host/storage/seal.ts';
 import { openDatabase } from '../../host/storage/sqlite/database.ts';
+import { openMemoryKv } from '../../host/storage/memory-kv.ts';
+import { openSqliteInstalled } from '../../host/storage/sqlite/installed.ts';
 import { openSqliteJournal } from '../../host/storage/sqlite/journal.ts';
+import { createSqliteTenants } from '../../host/storage/sqlite/tenants.ts';
 import { createMessage, idOf, orgUrn, statusOf } from './messages.ts';
 
 export const PLUGINS = fileURLToPath(new URL('../../plugins', import.meta.url));
@@ -57,14 +63,26 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
   const sandbox = stack.use(openSandbox({ prelude, metrics, ...options }));
   const limits = createLimitsBook({ ceilings: {}, plugins: {}, orgs: {} });
   const bindings = createRegistry([kvOfNothing, slow], { log, metrics });
-  const catalogue = await loadCatalogue({
-    folders: [PLUGINS, BENCH_PLUGINS, WAITING],
-    bindings: bindings.names,
-    limits,
-    isolation: 'plugin',
-    sandbox,
-    log,
-  });
+  const database = openDatabase(':memory:');
+  const seal = createSeal(Buffer.alloc(32));
+  const tenants = createSqliteTenants({ database, seal });
+  const logbook = createLogbook();
+  const { catalogue } = stack.use(
+    await openPlugins({
+      folders: [PLUGINS, BENCH_PLUGINS, WAITING],
+      watchFolders: false,
+      inbox: null,
+      hostName: 'bench',
+      installed: stack.use(openSqliteInstalled(database)),
+      tenants,
+      kv: openMemoryKv(),
+      policy: { trust: () => Promise.reject(new Error('no bundles here')), allowUnsigned: false },
+      workshop: { bindings: bindings.names, limits, isolation: 'plugin', sandbox },
+      logbook,
+      log,
+      metrics,
+    }),
+  );
   const waiting = new Map<string, (status: number) => void>();
   const corridor = createCorridor({
     transport: transportInto(waiting),
@@ -75,11 +93,10 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
     envelope: 'array',
     parkMs: 1_000,
     signals: stack.use(createDeadlineSignals()),
-    journal: openSqliteJournal({
-      database: openDatabase(':memory:'),
-      seal: createSeal(Buffer.alloc(32)),
-      log,
-    }),
+    journal: openSqliteJournal({ database, seal, log }),
+    tenants,
+    configs: createConfigs(tenants),
+    logbook,
     limits,
     meter: createMeter(),
     authority: createAuthority(null),
@@ -112,7 +129,8 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
         });
       }),
     invoke: ({ key, org, plugin }) => {
-      const bundle = catalogue.find('sdkext', key)?.guest;
+      const found = catalogue.serving('sdkext', key, orgUrn(org));
+      const bundle = found.kind === 'found' ? found.plugins[0]?.guest : undefined;
       if (!bundle) throw new Error(`no plug-in ${key}`);
       return sandbox.invoke({
         callId: idOf((serial += 1)),
@@ -121,7 +139,7 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
         handler: 'fetch',
         payload: PAYLOAD,
         deadline: performance.now() + 10_000,
-        idempotent: false,
+        idempotent: true,
         hostCall: async () => '{"ok":true,"value":null}',
         log: () => undefined,
       });

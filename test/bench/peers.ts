@@ -89,6 +89,8 @@ export interface HostPeerOptions {
   readonly folders: readonly string[];
   /** Flags of Node, e.g. for a profile. */
   readonly execArgv: readonly string[];
+  /** Further variables of its environment. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export async function openHostPeer(options: HostPeerOptions): Promise<HostPeer> {
@@ -101,6 +103,7 @@ export async function openHostPeer(options: HostPeerOptions): Promise<HostPeer> 
       VCX_OPERATOR_PORT: '0',
       VCX_STATE_DIR: options.stateDir,
       VCX_LOG_LEVEL: 'error',
+      ...options.settings,
     },
   });
   await ready(child);

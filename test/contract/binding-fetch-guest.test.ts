@@ -184,7 +184,7 @@ test('env.secrets gives the secret of the calling org, or null', async () => {
     'p urn:vcloud:org:b key2': 'theirs',
   };
   const binding = createSecretsBinding({
-    readSecret: ({ plugin, org }, name) => kept[`${plugin} ${org} ${name}`] ?? null,
+    readSecret: async ({ plugin, org }, name) => kept[`${plugin} ${org} ${name}`] ?? null,
   });
   const { signal } = new AbortController();
   await using probe = await openProbe({

@@ -35,28 +35,28 @@ const B = { plugin: 'p', org: 'urn:vcloud:org:b' };
 const grant = { ...A, version: '1.0.0', user: 'u', callId: 'c-1' };
 const { signal } = new AbortController();
 
-tenantCases('SQLite', (clock, caps) => {
+tenantCases('SQLite', async (clock, caps) => {
   const seal = loadSeal(join(folder, 'secrets.key'));
-  return () => createSqliteTenants({ ...caps, database: database(), seal, clock });
+  return async () => createSqliteTenants({ ...caps, database: database(), seal, clock });
 });
 
-test('secrets lie on the disk sealed, and survive the process', () => {
+test('secrets lie on the disk sealed, and survive the process', async () => {
   const seal = loadSeal(join(folder, 'secrets.key'));
   const secret = { name: 'key', value: 'a secret that must not be read' };
-  createSqliteTenants({ database: database(), seal }).setSecret(A, secret, 'admin');
+  await createSqliteTenants({ database: database(), seal }).setSecret(A, secret, 'admin');
   const bytes = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
   expect(bytes.join('')).not.toContain('must not be read');
   const again = createSqliteTenants({
     database: database(),
     seal: loadSeal(join(folder, 'secrets.key')),
   });
-  expect(again.readSecret(A, 'key')).toBe(secret.value);
+  expect(await again.readSecret(A, 'key')).toBe(secret.value);
 });
 
-test('a sealed secret that somebody moves to another org, plug-in or name does not open', () => {
+test('a sealed secret that somebody moves to another org, plug-in or name does not open', async () => {
   const shared = database();
   const tenants = createSqliteTenants({ database: shared, seal: createSeal(Buffer.alloc(32, 1)) });
-  tenants.setSecret(A, { name: 'key', value: 'of a' }, 'admin');
+  await tenants.setSecret(A, { name: 'key', value: 'of a' }, 'admin');
   const move = shared.prepare(
     'INSERT INTO tenant_secrets SELECT ?, ?, ?, sealed, changed_at FROM tenant_secrets LIMIT 1',
   );
@@ -66,20 +66,20 @@ test('a sealed secret that somebody moves to another org, plug-in or name does n
     ['p', A.org, 'other'],
   ] as const) {
     move.run(plugin, org, name);
-    expect(() => tenants.readSecret({ plugin, org }, name)).toThrow(
+    await expect(tenants.readSecret({ plugin, org }, name)).rejects.toThrow(
       expect.objectContaining({ code: 'SECRET_UNREADABLE' }),
     );
   }
 });
 
-test('another key opens nothing, and says so without the value', () => {
+test('another key opens nothing, and says so without the value', async () => {
   const shared = database();
   const with1 = createSqliteTenants({ database: shared, seal: createSeal(Buffer.alloc(32, 1)) });
   const with2 = createSqliteTenants({ database: shared, seal: createSeal(Buffer.alloc(32, 2)) });
-  with1.setSecret(A, { name: 'key', value: 'v' }, 'admin');
-  expect(() => with2.readSecret(A, 'key')).toThrow(/the secret key can not be decrypted/);
-  with2.setSecret(A, { name: 'key', value: 'new' }, 'admin');
-  expect(with2.readSecret(A, 'key')).toBe('new');
+  await with1.setSecret(A, { name: 'key', value: 'v' }, 'admin');
+  await expect(with2.readSecret(A, 'key')).rejects.toThrow(/the secret key can not be decrypted/);
+  await with2.setSecret(A, { name: 'key', value: 'new' }, 'admin');
+  expect(await with2.readSecret(A, 'key')).toBe('new');
 });
 
 test('a key may come from the environment, and a wrong one is named', () => {
@@ -90,9 +90,9 @@ test('a key may come from the environment, and a wrong one is named', () => {
 
 test('through the bindings one org reaches neither config nor secrets of another', async () => {
   const tenants = createSqliteTenants({ database: database(), seal: createSeal(Buffer.alloc(32)) });
-  tenants.setSecret(A, { name: 'key', value: 'of a' }, 'admin');
-  tenants.setSecret(B, { name: 'only-b', value: 'of b' }, 'admin');
-  tenants.setConfig(B, { x: 'of b' }, 'admin');
+  await tenants.setSecret(A, { name: 'key', value: 'of a' }, 'admin');
+  await tenants.setSecret(B, { name: 'only-b', value: 'of b' }, 'admin');
+  await tenants.setConfig(B, { x: 'of b' }, 'admin');
   const secrets = createSecretsBinding(tenants);
   const get = (...args: unknown[]) => secrets.call(grant, 'get', args, signal);
   expect(await get('key')).toBe('of a');
@@ -127,7 +127,7 @@ test('every read of a secret leaves a line with the name and without the value',
   const log = createLog({ write: (line) => void lines.push(line) });
   const shared = database();
   const tenants = createSqliteTenants({ database: shared, seal: createSeal(Buffer.alloc(32)) });
-  tenants.setSecret(A, { name: 'key', value: 'hunter2' }, 'admin');
+  await tenants.setSecret(A, { name: 'key', value: 'hunter2' }, 'admin');
   const read = (name: string, seal = createSeal(Buffer.alloc(32))) =>
     createSecretsBinding(createSqliteTenants({ database: shared, seal }), { log }).call(
       grant,
@@ -147,19 +147,19 @@ test('every read of a secret leaves a line with the name and without the value',
   expect(lines.join('')).not.toContain('hunter2');
 });
 
-test('the audit log is bounded: the oldest entries go', () => {
+test('the audit log is bounded: the oldest entries go', async () => {
   const changes = createSqliteChanges(database(), { maxEntries: 3 });
-  for (let i = 0; i < 10; i += 1) changes.record({ who: 'w', action: `a${i}` });
-  expect(changes.list().map(({ action }) => action)).toEqual(['a9', 'a8', 'a7']);
+  for (let i = 0; i < 10; i += 1) await changes.record({ who: 'w', action: `a${i}` });
+  expect((await changes.list()).map(({ action }) => action)).toEqual(['a9', 'a8', 'a7']);
 });
 
-test('a change that can not be recorded is not made', () => {
+test('a change that can not be recorded is not made', async () => {
   const shared = database();
   const tenants = createSqliteTenants({ database: shared, seal: createSeal(Buffer.alloc(32)) });
-  tenants.setConfig(A, 1, 'admin');
+  await tenants.setConfig(A, 1, 'admin');
   shared.exec(
     `CREATE TRIGGER full BEFORE INSERT ON changes BEGIN SELECT RAISE(ABORT, 'full'); END`,
   );
-  expect(() => tenants.setConfig(A, 2, 'admin')).toThrow(/full/);
+  await expect(tenants.setConfig(A, 2, 'admin')).rejects.toThrow(/full/);
   expect(tenants.view('p', A.org).config).toBe(1);
 });

@@ -36,6 +36,18 @@ export function kvCases(name: string, open: (clock: Clock) => Promise<KvStore>):
     await kv[Symbol.asyncDispose]();
   });
 
+  test(`${name}: a plug-in that is forgotten leaves nothing behind, and others keep theirs`, async () => {
+    const { kv } = await store();
+    const B = { plugin: 'p', org: 'b' };
+    const other = { plugin: 'pp', org: 'a' };
+    for (const scope of [A, B, other]) await kv.put(scope, 'k', put('1'));
+    await kv.forget('p');
+    expect(await kv.get(A, 'k')).toBe(null);
+    expect(await kv.usage(B)).toEqual({ keys: 0, bytes: 0 });
+    expect((await kv.get(other, 'k'))?.value).toBe('1');
+    await kv[Symbol.asyncDispose]();
+  });
+
   test(`${name}: compare-and-set writes over the expected version only; 0 means not there`, async () => {
     const { kv } = await store();
     const version = (await kv.put(A, 'k', { ...put('1'), ifVersion: 0 })) ?? -1;

@@ -10,8 +10,8 @@ import { openWorkshop, type Workshop } from '../support/plugin-command.ts';
 const SDK = fileURLToPath(new URL('../../sdk', import.meta.url));
 const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
 
-/** Pack the SDK and install it into the folder, without a network. */
-async function installSdk(shop: Workshop, below: string): Promise<string> {
+/** The tarball that npm would publish. */
+async function packSdk(shop: Workshop): Promise<string> {
   const packed = await shop.run('npm', [
     'pack',
     SDK,
@@ -21,9 +21,15 @@ async function installSdk(shop: Workshop, below: string): Promise<string> {
   ]);
   expect(packed, packed.stderr).toMatchObject({ code: 0 });
   const tarball = (await readdir(shop.folder)).find((name) => name.endsWith('.tgz')) ?? '';
+  return join(shop.folder, tarball);
+}
+
+/** Pack the SDK and install it into the folder, without a network. */
+async function installSdk(shop: Workshop, below: string): Promise<string> {
+  const tarball = await packSdk(shop);
   const target = join(shop.folder, below, 'node_modules/@vcx/sdk');
   await mkdir(target, { recursive: true });
-  const args = ['-xzf', join(shop.folder, tarball), '-C', target, '--strip-components=1'];
+  const args = ['-xzf', tarball, '-C', target, '--strip-components=1'];
   expect(await shop.run('tar', args)).toMatchObject({ code: 0 });
   return target;
 }
@@ -41,6 +47,19 @@ test('the package holds what its exports name, built, and no sources', async () 
     .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)))
     .map((path) => path.slice(2));
   expect(named.filter((path) => !files.includes(path))).toEqual([]);
+});
+
+test('publint and attw find nothing wrong with the package and its types', async () => {
+  await using shop = await openWorkshop();
+  const tarball = await packSdk(shop);
+  const bin = (name: string) => join(MODULES, '.bin', name);
+  const linted = await shop.run(bin('publint'), ['run', tarball, '--strict']);
+  expect(linted, linted.stdout).toMatchObject({ code: 0 });
+  expect(linted.stdout).toContain('All good!');
+  // It is a package of ES modules alone: what older ways of resolution would see is nobody's concern.
+  const args = [tarball, '--profile', 'esm-only', '--format', 'json'];
+  const resolved = await shop.run(bin('attw'), args);
+  expect(resolved, resolved.stdout).toMatchObject({ code: 0 });
 });
 
 test('every export can be imported from the installed package, and nothing else', async () => {

@@ -8,11 +8,17 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openMemoryKv } from '../../host/storage/memory-kv.ts';
 import { createSeal, loadSeal } from '../../host/storage/seal.ts';
 import { openDatabase } from '../../host/storage/sqlite/database.ts';
+import { openSqliteInstalled } from '../../host/storage/sqlite/installed.ts';
 import { openSqliteJournal } from '../../host/storage/sqlite/journal.ts';
 import { openSqliteKv } from '../../host/storage/sqlite/kv.ts';
+import { createSqliteOpenBlocking } from '../../host/storage/sqlite/open-blocking.ts';
+import { createSqliteOpenTasks } from '../../host/storage/sqlite/open-tasks.ts';
 import { waitFor } from '../support/wait.ts';
+import { installedCases } from './installed-cases.ts';
 import { journalCases } from './journal-cases.ts';
 import { kvCases } from './kv-cases.ts';
+import { openBlockingCases } from './open-blocking-cases.ts';
+import { openTaskCases } from './open-tasks-cases.ts';
 
 let folder: string;
 const opened: DatabaseSync[] = [];
@@ -35,8 +41,17 @@ kvCases('memory', async (clock) => openMemoryKv(clock));
 kvCases('SQLite', async (clock) => openSqliteKv(database(), clock));
 journalCases('SQLite', async (clock, options) => {
   const seal = loadSeal(join(folder, 'journal.key'));
-  return () => openSqliteJournal({ ...options, database: database(), seal, clock });
+  return async () => openSqliteJournal({ ...options, database: database(), seal, clock });
 });
+
+openBlockingCases('SQLite', async () => async () => createSqliteOpenBlocking(database()));
+openTaskCases('SQLite', async () => async () => createSqliteOpenTasks(database()));
+installedCases('SQLite', async () => ({
+  another: async () => openSqliteInstalled(database(), { pollMs: 20 }),
+  async alter(hash) {
+    database().prepare('UPDATE blobs SET bytes = ? WHERE hash = ?').run(Buffer.from('x'), hash);
+  },
+}));
 
 test('replies are sealed on disk, and the key is for its owner only', async () => {
   const seal = loadSeal(join(folder, 'journal.key'));

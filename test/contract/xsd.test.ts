@@ -64,7 +64,20 @@ const OTHERS: { readonly [N in DocumentName]?: Doc<N> } = {
     BlockingTaskOperations: { Operation: ['vdcComposeVapp', 'importSingletonTemplate'] },
     TimeoutInMilliseconds: 4_000_000_000,
   },
+  // The form of API 33.0 and above is newer than these schemas; nothing but its list differs.
   BlockingTaskOperations: { Operation: ['vdcComposeVapp'] },
+  BlockingTask: {
+    name: 'vdcInstantiateVapp',
+    status: 'active',
+    createdTime: '2026-01-02T03:04:05.678Z',
+    timeoutDate: '2026-01-02T03:09:05.678Z',
+    timeoutAction: 'abort',
+    Organization: user,
+    User: user,
+    TaskOwner: user,
+  },
+  BlockingTaskReferences: { Reference: [user] },
+  Entity: { name: HOSTILE, id: 'urn:vcloud:vapp:1', Link: [{ rel: 'alternate', href: user.href }] },
   BlockingTaskOperationParams: { Message: HOSTILE },
   BlockingTaskUpdateProgressParams: { Message: HOSTILE, TimeoutValueInMilliseconds: 60_000 },
   Notification: {

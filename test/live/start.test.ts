@@ -93,7 +93,13 @@ test('check says which plug-in is broken and why; the others load, and the exit 
   expect(await good.exited, good.output()).toBe(0);
   expect(JSON.parse(good.output())).toMatchObject({
     ok: true,
-    plugins: [{ name: 'backup' }, { name: 'hello' }],
+    plugins: [
+      { name: 'approval' },
+      { name: 'audit-trail' },
+      { name: 'backup' },
+      { name: 'hello' },
+      { name: 'notes' },
+    ],
   });
 
   await using broken = runProgram(['check'], {

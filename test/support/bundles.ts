@@ -1,6 +1,7 @@
 /** Small bundles, owners and trust stores for tests. */
 import { writeArchive } from '../../host/bundles/archive/zip.ts';
 import { createSigningKey, type SigningKey } from '../../host/bundles/trust/keys.ts';
+import { signBundle } from '../../host/bundles/trust/signature.ts';
 import { createTrust, type Trust, type TrustFile } from '../../host/bundles/trust/trust.ts';
 
 export const ORG_A = 'urn:vcloud:org:00000000-0000-4000-8000-00000000000a';
@@ -67,4 +68,31 @@ export function trustFileOf(owners: readonly TestOwner[], revoked: readonly stri
     })),
     revoked: [...revoked],
   };
+}
+
+export interface SignedSpec {
+  readonly key: SigningKey;
+  readonly version?: string;
+  /** Body of the handler; `env`, `request` and `VERSION` are in its reach. */
+  readonly handler?: string;
+  /** All of main.js, in place of the handler. */
+  readonly script?: string;
+  readonly manifest?: Record<string, unknown>;
+  /** Signs beside the owner. */
+  readonly counter?: SigningKey;
+}
+
+const SAY_VERSION = 'return new Response(VERSION, { headers: { "x-version": VERSION } });';
+
+/** A bundle named `demo` that answers with its version in body and header, unless told otherwise. */
+export function signedBundle(spec: SignedSpec): Buffer {
+  const { key, counter, version = '1.0.0', handler = SAY_VERSION } = spec;
+  const script = `"use strict";const VERSION=${JSON.stringify(version)};globalThis.__vcx_plugin={async fetch(request,env,ctx){${handler}}};0`;
+  const manifest = manifestOf({ version, ...spec.manifest });
+  const bytes = bundleOf({
+    'plugin.json': JSON.stringify(manifest),
+    'main.js': spec.script ?? script,
+  });
+  const signed = signBundle(bytes, { key });
+  return counter ? signBundle(signed, { key: counter, counter: true }) : signed;
 }

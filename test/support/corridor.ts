@@ -3,7 +3,9 @@ import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import { createLog } from '../../host/kernel/log.ts';
 import { createRegistry } from '../../host/bindings/registry.ts';
-import type { Catalogue } from '../../host/bundles/live/catalogue.ts';
+import { createConfigSchema, createConfigs } from '../../host/bindings/config/index.ts';
+import { createCatalogue, type Catalogue } from '../../host/bundles/live/catalogue.ts';
+import { createLogbook } from '../../host/bundles/live/logbook.ts';
 import { parseManifest } from '../../host/bundles/manifest/manifest.ts';
 import { createRouteTable } from '../../host/bundles/live/routes.ts';
 import type { OutgoingReply, ReplyOutcome, Transport } from '../../host/message/delivery.ts';
@@ -71,7 +73,7 @@ export function testCorridor(
   const lines: string[] = [];
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', write: (line) => void lines.push(line) });
-  const catalogue = createCatalogue(options.manifest, options.handlers);
+  const catalogue = testCatalogue(options.manifest, options.handlers);
   let outcome: (attempt: number) => ReplyOutcome = () => ({ kind: 'confirmed' });
   let rights: ReadonlyMap<string, string> | null = new Map([['View', 'urn:vcloud:right:view']]);
 
@@ -96,6 +98,7 @@ export function testCorridor(
       invocations.push(invocation);
       return answer(invocation);
     },
+    warm: async () => undefined,
     retire: async () => undefined,
     status: () => ({ ready: true, reason: null, runners: [], barriers: [] }),
     async [Symbol.asyncDispose]() {},
@@ -112,6 +115,9 @@ export function testCorridor(
     journal: options.journal ?? memoryJournal(),
     limits: createLimitsBook({ ceilings: {}, plugins: {}, orgs: options.orgs ?? {} }),
     meter: createMeter(),
+    tenants: { view: () => EVERYBODY },
+    configs: createConfigs({ view: () => EVERYBODY, setConfig: async () => undefined }),
+    logbook: createLogbook(),
     authority: createAuthority(null),
     ...(options.admission ? { admission: options.admission } : {}),
     decode: { maxMessageBytes: 4_194_304, systemOrg: SYSTEM_ORG },
@@ -137,7 +143,9 @@ export function memoryJournal(database = openDatabase(':memory:')): Journal {
   return openSqliteJournal({ database, seal: createSeal(Buffer.alloc(32)) });
 }
 
-function createCatalogue(
+const EVERYBODY = { enabled: true, config: null, limits: {}, version: null };
+
+function testCatalogue(
   changes: object = {},
   handlers: readonly HandlerName[] = ['fetch'],
 ): Catalogue {
@@ -156,10 +164,14 @@ function createCatalogue(
     },
     match: createRouteTable([{ target: null, routes: manifest.routes }]),
     handlers,
+    owner: { id: 'provider', kind: 'provider' as const },
+    digest: '',
+    source: 'folder' as const,
+    config: createConfigSchema(manifest.config ?? null),
+    sourceMap: null,
   };
-  return {
-    find: (exchange, key) => (exchange === 'sdkext' && key === 'hello' ? plugin : null),
-    live: [plugin],
-    states: [],
-  };
+  const tenants = { view: () => EVERYBODY };
+  const catalogue = createCatalogue(tenants);
+  catalogue.replace('hello', { name: 'hello', current: plugin, pinned: new Map() });
+  return catalogue;
 }

@@ -13,6 +13,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly accepted: number;
   /** Forward nothing on the connections of now, and leave them open: half-open, as after a lost route. */
   freeze(): void;
+  /** The same for all connections to come, until disposed; then the connections of now are reset. */
+  freezeAll(): Disposable;
   /** Reset the connections of now. */
   cut(): void;
   /** Write to the server, as if the client had, on the newest open connection whose first bytes hold the text. */
@@ -31,10 +33,11 @@ interface Pair {
 export async function openTcpProxy(port: number): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   let accepted = 0;
+  let frozen = false;
   const listener = createServer({ noDelay: true }, (client) => {
     accepted += 1;
     const server = connect({ port, host: '127.0.0.1', noDelay: true });
-    join(pairs, { client, server, opening: Buffer.alloc(0), frozen: false });
+    join(pairs, { client, server, opening: Buffer.alloc(0), frozen });
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -45,6 +48,9 @@ export async function openTcpProxy(port: number): Promise<TcpProxy> {
       server.destroy();
     }
   };
+  const freeze = () => {
+    for (const pair of pairs) pair.frozen = true;
+  };
   return {
     port: (listener.address() as AddressInfo).port,
     get open() {
@@ -53,8 +59,16 @@ export async function openTcpProxy(port: number): Promise<TcpProxy> {
     get accepted() {
       return accepted;
     },
-    freeze() {
-      for (const pair of pairs) pair.frozen = true;
+    freeze,
+    freezeAll() {
+      frozen = true;
+      freeze();
+      return {
+        [Symbol.dispose]() {
+          frozen = false;
+          end();
+        },
+      };
     },
     cut: end,
     inject(text, bytes) {

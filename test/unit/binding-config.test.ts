@@ -92,20 +92,20 @@ test('without a schema there is no configuration', () => {
   expect(() => none.parse({ a: 1 })).toThrow(invalid);
 });
 
-test('what does not fit is not kept, and each org gets its own', () => {
+test('what does not fit is not kept, and each org gets its own', async () => {
   const views = new Map<string, TenantView>();
   const key = ({ plugin, org }: TenantScope) => `${plugin} ${org}`;
   const configs = createConfigs({
     view: (plugin, org) =>
       views.get(key({ plugin, org })) ?? { enabled: true, config: null, limits: {}, version: null },
-    setConfig: (scope, config) =>
+    setConfig: async (scope, config) =>
       void views.set(key(scope), { enabled: true, config, limits: {}, version: null }),
   });
   const schema = object({ level: { type: 'integer', default: 1 } });
   const set = (org: string, config: unknown) =>
     configs.setConfig(schema, { scope: { plugin: 'p', org }, config, who: 'admin' });
-  set('a', { level: 7 });
-  expect(() => set('a', { level: 'high' })).toThrow(invalid);
+  await set('a', { level: 7 });
+  await expect(set('a', { level: 'high' })).rejects.toThrow(invalid);
   expect(configs.configOf(schema, { plugin: 'p', org: 'a' })).toEqual({ level: 7 });
   expect(configs.configOf(schema, { plugin: 'p', org: 'b' })).toEqual({ level: 1 });
   expect(configs.configOf(schema, { plugin: 'q', org: 'a' })).toEqual({ level: 1 });

@@ -17,7 +17,7 @@ const write = (text: string) => writeFileSync(join(folder, 'vcx.yaml'), text);
 test('without file and environment every setting has its default', () => {
   const config = readConfig({}, folder);
   expect(config.amqp).toMatchObject({ urls: [], replyEnvelope: 'array' });
-  expect(config.operator).toEqual({ host: '127.0.0.1', port: 8_780 });
+  expect(config.operator).toEqual({ host: '127.0.0.1', port: 8_780, hosts: [] });
   expect(config.plugins.folders).toEqual([join(folder, 'plugins')]);
   expect(isConfigured({}, folder)).toBe(false);
 });

@@ -18,7 +18,7 @@ const floors: string[][] = [
   ['operator'],
   ['config-schema.ts'],
   ['config.ts'],
-  ['wiring.ts'],
+  ['compose'],
   ['host.ts'],
   ['cli'],
   ['cli.ts'],
@@ -35,6 +35,10 @@ const homes: Record<string, string[]> = {
   'prom-client': ['host/kernel'],
   commander: ['host/cli', 'host/cli.ts'],
   esbuild: ['sdk/guest'],
+  '@nats-io/jetstream': ['host/cluster', 'test'],
+  '@nats-io/kv': ['host/cluster', 'test'],
+  '@nats-io/obj': ['host/cluster', 'test'],
+  '@nats-io/transport-node': ['host/cluster', 'test'],
 };
 
 interface Import {

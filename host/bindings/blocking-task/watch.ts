@@ -10,6 +10,7 @@ import type { OpenBlockingTask, StoredBlockingTask } from '../../storage/open-bl
 import { readBlockingTask, type BlockingTask } from '../../vcloud/blocking-tasks/tasks.ts';
 import { uuidOf } from '../../vcloud/links.ts';
 import { policyOutcome, tellOutcome, type BlockingRooms } from './ending.ts';
+import { createAlarms, TIMER_MS } from './alarms.ts';
 import { HeldBlockingTask, lastMoment } from './held.ts';
 
 /** As the manifest has it. */
@@ -56,14 +57,12 @@ export interface BlockingWatch extends AsyncDisposable {
   readonly open: number;
 }
 
-/** Longest time that a timer can be set to, ms. */
-const TIMER_MS = 2_147_483_647;
-
 /** Sweeps at once and from then on. Disposing gives up what is in hand: a delivery that was not handled comes again. */
 export function openBlockingWatch(options: BlockingWatchOptions): BlockingWatch {
   const { store, log } = options;
   const hands = createHands(options);
   const sweeper = openSweeps(options, hands);
+  const alarms = createAlarms(options, () => void sweeper.sweep()); // never rejects
   return {
     begin: (announced, signal) => begin(options, hands, announced, signal),
     async end(held, how) {
@@ -73,12 +72,15 @@ export function openBlockingWatch(options: BlockingWatchOptions): BlockingWatch 
       await store
         .release(held.task.key)
         .catch((error: unknown) => log.error('blocking.not-stored', { reason: messageOf(error) }));
+      // Between two sweeps the last moment could pass.
+      alarms.set(held.task.dueAt);
     },
     sweep: sweeper.sweep,
     get open() {
       return hands.all().length;
     },
     async [Symbol.asyncDispose]() {
+      alarms.clear();
       await sweeper[Symbol.asyncDispose]();
       const left = hands.all();
       for (const held of left) hands.drop(held);

@@ -9,6 +9,7 @@ import type { ConsumeMessage } from 'amqplib';
 import type { Code } from '../../kernel/errors.ts';
 import type { EventDelivery, Moved, Subscription } from '../../message/events.ts';
 import type { SettleChannel } from '../consume/amqp-delivery.ts';
+import { acksOf } from './acks.ts';
 import { type Envelope, parkedCopy, readEnvelope, travelHeaders } from './envelope.ts';
 import type { Mover } from './mover.ts';
 import { eventQueues, nearestPause, pauseAfter } from './queues.ts';
@@ -43,7 +44,7 @@ export class AmqpEvent implements EventDelivery {
     this.#spec = spec;
     this.#message = message;
     this.#envelope = readEnvelope(message, events.exchange);
-    spec.channel.unsettled += 1;
+    acksOf(spec.channel).took(message);
   }
 
   get exchange(): string {
@@ -147,16 +148,7 @@ export class AmqpEvent implements EventDelivery {
     return true;
   }
 
-  /** amqplib throws when a channel is closing; the broker redelivers what it was not told about. */
   #finish(how: 'ack' | 'requeue'): void {
-    const { channel } = this.#spec;
-    channel.unsettled -= 1;
-    if (!channel.alive) return;
-    try {
-      if (how === 'ack') channel.raw.ack(this.#message);
-      else channel.raw.nack(this.#message, false, true);
-    } catch {
-      // The channel's own 'close' event is what is acted on.
-    }
+    acksOf(this.#spec.channel).settle(this.#message, how);
   }
 }

@@ -18,9 +18,9 @@ export async function openNatsHandledEvents(
 ): Promise<HandledEvents> {
   const bucket = await openBucket(link, 'events', { maxAgeMs: keepMs ?? HANDLED_DEFAULTS.keepMs });
   return {
-    has: async (key) => (await bucket.get(keyPart(key))) !== null,
-    async add(keys) {
-      await Promise.all(keys.map((key) => bucket.put(keyPart(key), '')));
+    has: async ({ key }) => (await bucket.get(keyPart(key))) !== null,
+    async add(events) {
+      await Promise.all(events.map(({ key }) => bucket.put(keyPart(key), '')));
     },
   };
 }

@@ -51,7 +51,7 @@ export function createApi({ admin, events, ...parts }: ApiParts): Hono<ApiEnv> {
     const query = queryOf(c, changesSchema) as ChangeQuery;
     return c.json({ changes: await admin.changes(query, c.var.caller) });
   });
-  if (events) app.route('/events', eventRoutes(events, admin));
+  if (events) app.route('/events', eventRoutes(events));
   if (logbook) app.get('/plugins/:name/logs', createLogs(admin, logbook, clock));
   app.route('/plugins', pluginRoutes(admin));
   app.route('/plugins/:name/tenants', tenantRoutes(admin));

@@ -1,15 +1,17 @@
 /**
  * `/events/NAME`: the events on which a plug-in was given up, to be looked at, handed to it again or thrown away.
  * May import: kernel and everything below operator.
+ *
+ * The operator's alone: a queue goes by the name of its plug-in, and may hold events of orgs for which another plug-in
+ * had that name before.
  */
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 
-import type { PluginAdmin } from '../../bundles/live/admin.ts';
 import { HostError } from '../../kernel/errors.ts';
 import type { ParkedDone, ParkedEvents } from '../../message/events.ts';
 import type { ChangeLog } from '../../storage/changes.ts';
-import type { ApiEnv } from '../identify.ts';
+import { operatorOnly, type ApiEnv } from '../identify.ts';
 import { createGate } from './gate.ts';
 import { bodyOf, pluginOf, queryOf } from './input.ts';
 
@@ -32,23 +34,17 @@ const choiceSchema = z.strictObject({
 /** Each look goes through the whole queue. */
 const LOOKS = { each: 4, owners: 8 } as const;
 
-export function eventRoutes({ parked, changes }: EventsSource, admin: PluginAdmin): Hono<ApiEnv> {
+export function eventRoutes({ parked, changes }: EventsSource): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
+  app.use(operatorOnly());
   const gate = createGate(LOOKS);
-
-  /** Events of a plug-in that was removed are still the operator's to see. */
-  async function mayLook(c: Context<ApiEnv>): Promise<string> {
-    const plugin = pluginOf(c);
-    if (c.var.caller.role !== 'operator') await admin.show(plugin, c.var.caller);
-    return plugin;
-  }
 
   async function change(
     c: Context<ApiEnv>,
     action: 'replay' | 'drop',
     act: (plugin: string, ids: 'all' | readonly string[]) => Promise<ParkedDone>,
   ): Promise<Response> {
-    const plugin = await mayLook(c);
+    const plugin = pluginOf(c);
     const { ids } = await bodyOf(c, choiceSchema);
     using _place = gate.enter(c.var.caller);
     const result = await act(plugin, ids);
@@ -59,13 +55,13 @@ export function eventRoutes({ parked, changes }: EventsSource, admin: PluginAdmi
   }
 
   app.get('/:name', async (c) => {
-    const plugin = await mayLook(c);
+    const plugin = pluginOf(c);
     const options = queryOf(c, listSchema);
     using _place = gate.enter(c.var.caller);
     return c.json(await parked.list(plugin, options));
   });
   app.get('/:name/:id', async (c) => {
-    const plugin = await mayLook(c);
+    const plugin = pluginOf(c);
     using _place = gate.enter(c.var.caller);
     const found = await parked.read(plugin, c.req.param('id'));
     if (!found) throw new HostError('OPERATOR_NOT_FOUND', 'no event of this id is parked');

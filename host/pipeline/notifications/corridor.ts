@@ -160,7 +160,7 @@ class EventStages implements EventCorridor {
   /** Copies are acknowledged without being handled again. */
   async #once(delivery: EventDelivery, plugin: LivePlugin, event: CloudEvent): Promise<TurnEnd> {
     const { name } = plugin.manifest;
-    const claim = await this.#known.claim(name, event.eventId, delivery.attempt);
+    const claim = await this.#known.claim(name, event, delivery.attempt);
     if (claim.kind !== 'mine') {
       this.#reports.outcome(delivery, 'duplicate');
       delivery.ack();

@@ -1,10 +1,11 @@
 /**
  * Which events were handled: vCloud sends each in two forms, and a broker that died sends acknowledged ones again.
- * May import: kernel, storage.
+ * May import: kernel, message, storage.
  */
 import { messageOf } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
-import type { HandledEvents } from '../../storage/handled-events.ts';
+import type { CloudEvent } from '../../message/notification/event.ts';
+import type { HandledEvent, HandledEvents } from '../../storage/handled-events.ts';
 
 export type Claim =
   /** To be handled; nobody else has it until `leave`. */
@@ -21,9 +22,11 @@ export interface Claimed {
   leave(attempt: number | null): void;
 }
 
+type OneEvent = Pick<CloudEvent, 'eventId' | 'timestamp'>;
+
 export interface KnownEvents {
   /** Of copies that come at the same time, one at a time is `mine`. Never throws. */
-  claim(plugin: string, eventId: string, attempt: number): Promise<Claim>;
+  claim(plugin: string, event: OneEvent, attempt: number): Promise<Claim>;
 }
 
 /** Answered from memory; older ones are asked of the store. */
@@ -37,7 +40,7 @@ export function createKnownEvents(store: HandledEvents, log: Log): KnownEvents {
 class Known implements KnownEvents {
   readonly #store: HandledEvents;
   readonly #log: Log;
-  readonly #keep: (key: string) => Promise<void>;
+  readonly #keep: (event: HandledEvent) => Promise<void>;
   readonly #done = new Set<string>();
   /** Events that wait at the broker, with their next attempt. */
   readonly #again = new Map<string, number>();
@@ -49,8 +52,8 @@ class Known implements KnownEvents {
     this.#keep = batched(store, log);
   }
 
-  async claim(plugin: string, eventId: string, attempt: number): Promise<Claim> {
-    const key = `${plugin}\n${eventId}`;
+  async claim(plugin: string, event: OneEvent, attempt: number): Promise<Claim> {
+    const key = `${plugin}\n${event.eventId}`;
     for (let other = this.#inHand.get(key); other; other = this.#inHand.get(key)) await other;
     // From here to `set` nothing is awaited: only one gets through.
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -59,17 +62,18 @@ class Known implements KnownEvents {
       this.#inHand.delete(key);
       resolve();
     };
-    const found = await this.#look(key, attempt);
-    if (found === null) return this.#claimed(key, release);
+    const found = await this.#look({ key, at: event.timestamp }, attempt);
+    if (found === null) return this.#claimed({ key, at: event.timestamp }, release);
     release();
     return { kind: found };
   }
 
-  async #look(key: string, attempt: number): Promise<'handled' | 'waiting' | null> {
+  async #look(event: HandledEvent, attempt: number): Promise<'handled' | 'waiting' | null> {
+    const { key } = event;
     if (this.#done.has(key)) return 'handled';
     if (attempt < (this.#again.get(key) ?? 0)) return 'waiting';
     try {
-      if (!(await this.#store.has(key))) return null;
+      if (!(await this.#store.has(event))) return null;
       remember(this.#done, key);
       return 'handled';
     } catch (error) {
@@ -79,12 +83,13 @@ class Known implements KnownEvents {
     }
   }
 
-  #claimed(key: string, release: () => void): Claim {
+  #claimed(event: HandledEvent, release: () => void): Claim {
+    const { key } = event;
     return {
       kind: 'mine',
       done: () => {
         remember(this.#done, key);
-        return this.#keep(key);
+        return this.#keep(event);
       },
       leave: (attempt) => {
         if (attempt === null) this.#again.delete(key);
@@ -108,23 +113,23 @@ function remember(done: Set<string>, key: string): void {
 }
 
 /** What ends in one turn of the event loop is written at once: each write costs more than what is in it. */
-function batched(store: HandledEvents, log: Log): (key: string) => Promise<void> {
-  let next: { readonly keys: string[]; readonly kept: Promise<void> } | null = null;
+function batched(store: HandledEvents, log: Log): (event: HandledEvent) => Promise<void> {
+  let next: { readonly events: HandledEvent[]; readonly kept: Promise<void> } | null = null;
 
-  async function write(keys: readonly string[]): Promise<void> {
+  async function write(events: readonly HandledEvent[]): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     next = null;
-    await store.add(keys).catch((error: unknown) => {
-      log.warn('events.store', { reason: messageOf(error), events: keys.length });
+    await store.add(events).catch((error: unknown) => {
+      log.warn('events.store', { reason: messageOf(error), events: events.length });
     });
   }
 
-  return (key) => {
+  return (event) => {
     if (!next) {
-      const keys: string[] = [];
-      next = { keys, kept: write(keys) };
+      const events: HandledEvent[] = [];
+      next = { events, kept: write(events) };
     }
-    next.keys.push(key);
+    next.events.push(event);
     return next.kept;
   };
 }

@@ -57,8 +57,10 @@ const STEPS = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX open_blocking_by_lease ON open_blocking (lease_until);`,
   `CREATE TABLE event_bindings (queue TEXT PRIMARY KEY, list TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-  `CREATE TABLE handled_events (key TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-   CREATE INDEX handled_events_by_age ON handled_events (at);`,
+  // By time first: what is written together lies together, and costs one page instead of one for each event.
+  `CREATE TABLE handled_events (
+     at INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (at, key)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Handled events in SQLite: many keys in one write, bounded in time and number.
+ * Handled events in SQLite: many in one write, bounded in time and number.
  * May import: kernel.
  */
 import type { DatabaseSync } from 'node:sqlite';
@@ -21,7 +21,7 @@ export interface SqliteHandledEventsParts extends HandledEventsOptions {
   readonly sweepMs?: number;
 }
 
-/** Keys taken away at a time: a sweep must not stand in the way of calls. */
+/** Events taken away at a time: a sweep must not stand in the way of calls. */
 const CHUNK = 2_000;
 
 /** Does not own the database: whoever opened it closes it afterwards. */
@@ -35,15 +35,15 @@ export function openSqliteHandledEvents(
     sweepMs: 30_000,
     ...parts,
   };
-  const find = database.prepare('SELECT 1 FROM handled_events WHERE key = ? AND at > ?');
+  const find = database.prepare('SELECT 1 FROM handled_events WHERE at = ? AND key = ?');
   const add = database.prepare(
-    `INSERT INTO handled_events SELECT value, ? FROM json_each(?) WHERE true
-     ON CONFLICT (key) DO UPDATE SET at = excluded.at`,
+    `INSERT OR IGNORE INTO handled_events
+     SELECT value ->> 'at', value ->> 'key' FROM json_each(?)`,
   );
   const count = database.prepare('SELECT count(*) AS entries FROM handled_events');
   const trim = database.prepare(
-    `DELETE FROM handled_events WHERE key IN (
-       SELECT key FROM handled_events WHERE at <= ? ORDER BY at LIMIT ?)`,
+    `DELETE FROM handled_events WHERE (at, key) IN (
+       SELECT at, key FROM handled_events WHERE at <= ? ORDER BY at, key LIMIT ?)`,
   );
   const closed = new AbortController();
 
@@ -52,7 +52,7 @@ export function openSqliteHandledEvents(
     const { entries } = count.get() as { entries: number };
     let surplus = Math.max(0, entries - maxEntries);
     for (let more = true; more && !closed.signal.aborted;) {
-      const before = surplus > 0 ? clock.now() : clock.now() - keepMs;
+      const before = surplus > 0 ? Number.MAX_SAFE_INTEGER : clock.now() - keepMs;
       const taken = Number(
         trim.run(before, surplus > 0 ? Math.min(surplus, CHUNK) : CHUNK).changes,
       );
@@ -67,9 +67,9 @@ export function openSqliteHandledEvents(
   }, sweepMs).unref();
 
   return {
-    has: async (key) => find.get(key, clock.now() - keepMs) !== undefined,
-    async add(keys) {
-      add.run(clock.now(), JSON.stringify(keys));
+    has: async ({ key, at }) => find.get(at, key) !== undefined,
+    async add(events) {
+      add.run(JSON.stringify(events));
     },
     [Symbol.dispose]() {
       closed.abort();

@@ -1,0 +1,164 @@
+/** Versions over three hosts, each a process of its own: live on all, stopped for all, caught up with. */
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+
+import { Objm } from '@nats-io/obj';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { readBundle } from '../../host/bundles/archive/bundle.ts';
+import { openLink } from '../../host/cluster/link/link.ts';
+import { percentile } from '../bench/figures.ts';
+import { ownerOf, signedBundle, type TestOwner, trustFileOf } from '../support/bundles.ts';
+import { createFigures, ms } from '../support/chaos-figures.ts';
+import { askAll, DEMO, deploy, largeBundle, stateOf, upload } from '../support/cluster/deploys.ts';
+import { type ClusterHost, type ClusterWorld, openClusterWorld } from '../support/cluster/world.ts';
+import { waitFor } from '../support/wait.ts';
+
+/** `npm run chaos` measures with more. */
+const DEPLOYS = process.env['CHAOS_CYCLES'] ? 30 : 6;
+
+const figures = createFigures();
+let world: ClusterWorld;
+let hosts: ClusterHost[];
+
+beforeAll(async () => {
+  world = await openClusterWorld();
+  hosts = await Promise.all(['a', 'b', 'c'].map((name) => world.start(name)));
+  await Promise.all(hosts.map((host) => host.ready()));
+});
+afterAll(async () => {
+  figures.print();
+  await world?.[Symbol.asyncDispose]();
+});
+
+const signed = (version: string, handler?: string) =>
+  signedBundle({ key: world.owner.key, version, ...(handler !== undefined && { handler }) });
+const bodies = async (on: readonly ClusterHost[], org?: string) =>
+  new Set((await askAll(world, on, { ...DEMO, ...(org && { org }) })).map(({ body }) => body));
+const versionsLive = async () => (await Promise.all(hosts.map(stateOf))).map((one) => one.version);
+const everywhere = (version: string) =>
+  waitFor(
+    async () => (await versionsLive()).every((one) => one === version),
+    () => `${version} on all`,
+  );
+const nameOf = (index: number) => hosts[index % hosts.length] as ClusterHost;
+
+test('a version that is deployed through any host is live on all, which answer calls with it', async () => {
+  const times: number[] = [];
+  for (let turn = 0; turn < DEPLOYS; turn += 1) {
+    const version = `1.0.${turn}`;
+    const bundle = largeBundle(world.owner, version);
+    times.push(await deploy(hosts, nameOf(turn), { bundle, version }));
+  }
+  figures.add(
+    `200 KB bundle, upload to live on three hosts, ${DEPLOYS} times`,
+    'p99 1000 ms',
+    `p50 ${ms(percentile(times, 0.5))}, p99 ${ms(percentile(times, 0.99))}`,
+  );
+  expect(await bodies(hosts)).toEqual(new Set([`1.0.${DEPLOYS - 1}`]));
+});
+
+test('of two operators that deploy through two hosts at once, each is told the truth, and all hosts agree', async () => {
+  const [a, b] = [nameOf(0), nameOf(1)];
+  const answers = await Promise.all([upload(a, signed('1.1.0')), upload(b, signed('1.1.1'))]);
+  const codes = answers.map(({ status, body }) => body['code'] ?? status).toSorted();
+  expect([201, 'PLUGIN_CHANGED', 'BUNDLE_DOWNGRADE']).toEqual(expect.arrayContaining(codes));
+  expect(codes).toContain(201);
+  const { current } = (await a.api('GET', '/plugins/demo')).body as { current: string };
+  await everywhere(current);
+});
+
+const trust = (host: ClusterHost, owners: readonly TestOwner[], revoked: readonly string[] = []) =>
+  writeFileSync(host.trustFile, JSON.stringify(trustFileOf(owners, revoked)));
+
+test.each([
+  {
+    why: 'does not have the key',
+    version: '2.0.0',
+    distrust: (host: ClusterHost) => trust(host, [ownerOf()]),
+    reason: /no owner|key/i,
+  },
+  {
+    why: 'revoked the bundle',
+    version: '2.1.0',
+    distrust: (host: ClusterHost, digest: string) => trust(host, [world.owner], [digest]),
+    reason: /revoked/i,
+  },
+])(
+  'a host that $why stops the roll-out: the version before is back on all, and host and reason are told',
+  async ({ version, distrust, reason }) => {
+    const [a, , c] = hosts as [ClusterHost, ClusterHost, ClusterHost];
+    const before = (await stateOf(a)).version;
+    const bundle = signed(version);
+    distrust(c, readBundle(bundle).digest);
+    const { status, body } = await upload(a, bundle);
+    // The host that was asked hears of it before or after it has the version live itself.
+    if (status !== 201) expect(String(body['message'])).toMatch(reason);
+    await everywhere(before);
+    for (const host of hosts) {
+      const shown = (await host.api('GET', '/plugins/demo')).body;
+      expect(shown).toMatchObject({ current: before, state: 'live' });
+      if (host !== c) expect(shown['reason']).toMatch(new RegExp(`${version} was stopped at c: `));
+      expect(shown['reason']).toMatch(reason);
+    }
+    expect(await bodies(hosts)).toEqual(new Set([before]));
+    trust(c, [world.owner]);
+  },
+);
+
+test('a host that was away during two deploys has the second one live before it says that it is ready', async () => {
+  const [a, b, c] = hosts as [ClusterHost, ClusterHost, ClusterHost];
+  c.signal('SIGKILL');
+  await c.exited;
+  for (const version of ['3.0.0', '3.1.0'])
+    await deploy([a, b], a, { bundle: signed(version), version });
+  hosts[2] = await world.start('c');
+  await hosts[2].ready();
+  expect(await stateOf(hosts[2])).toMatchObject({ version: '3.1.0' });
+  expect(await bodies(hosts)).toEqual(new Set(['3.1.0']));
+});
+
+test('settings, secrets and pins of an org that are set through one host hold on all', async () => {
+  const [a, b, c] = hosts as [ClusterHost, ClusterHost, ClusterHost];
+  const org = crypto.randomUUID();
+  const bundle = signedBundle({
+    key: world.owner.key,
+    version: '4.0.0',
+    handler: 'return new Response(await env.secrets.get("word"))',
+    manifest: { bindings: ['secrets'] },
+  });
+  expect((await a.api('POST', '/plugins?approve=1', bundle)).status).toBe(201);
+  await everywhere('4.0.0');
+  const tenant = `/plugins/demo/tenants/${org}`;
+  expect((await b.api('PUT', `${tenant}/secrets/word`, { value: 'shared' })).status).toBe(204);
+  await waitFor(async () => (await bodies(hosts, org)).size === 1);
+  expect(await bodies(hosts, org)).toEqual(new Set(['shared']));
+  expect((await c.api('PUT', `${tenant}/version`, { version: '3.1.0' })).status).toBe(204);
+  await waitFor(
+    async () => [...(await bodies(hosts, org))].join() === '3.1.0',
+    () => 'the pin on all',
+  );
+  const orgs = [crypto.randomUUID()];
+  expect((await a.api('PUT', '/plugins/demo/tenants', { orgs })).status).toBe(204);
+  await waitFor(
+    async () =>
+      (await askAll(world, hosts, { ...DEMO, org })).every(({ status }) => status === 404),
+    () => '404 from all',
+  );
+  expect((await b.api('PUT', '/plugins/demo/tenants', { orgs: 'all' })).status).toBe(204);
+});
+
+test('a bundle whose bytes were altered in the store is not loaded: its version before goes on', async () => {
+  const [a, b] = hosts as [ClusterHost, ClusterHost];
+  const bundle = signed('5.0.0');
+  await deploy(hosts, a, { bundle, version: '5.0.0' });
+  await deploy(hosts, a, { bundle: signed('5.1.0'), version: '5.1.0' });
+  await using link = await openLink({ servers: [world.nats.url] });
+  const objects = await new Objm(link.client).open('vcx_bundles');
+  const name = createHash('sha256').update(bundle).digest('hex');
+  await objects.putBlob({ name }, signed('5.2.0'));
+  const to = { version: '5.0.0' };
+  const { status, body } = await b.api('POST', '/plugins/demo/rollback', to);
+  expect([status, body['code']]).toEqual([500, 'STORE_BLOB_ALTERED']);
+  expect(await versionsLive()).toEqual(['5.1.0', '5.1.0', '5.1.0']);
+});
