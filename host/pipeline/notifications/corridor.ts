@@ -143,60 +143,68 @@ class EventStages implements EventCorridor {
   async #deliver(delivery: EventDelivery, plugin: LivePlugin, event: CloudEvent): Promise<void> {
     const { name, notificationDelivery } = plugin.manifest;
     if (delivery.firstSeenAt !== null) this.#rooms.places.back(`${name}\n${event.org.id}`);
-    if (!notificationDelivery.ordered) return void (await this.#once(delivery, plugin, event));
+    if (!notificationDelivery.ordered) {
+      const { rest } = await this.#once(delivery, plugin, event);
+      return void (await rest);
+    }
     const turn = await this.#order.enter(`${name}\n${event.entity.id}`, event.eventId);
     if (turn.kind === 'defer') {
       this.#reports.outcome(delivery, 'deferred');
       return void (await delivery.defer(turn.pauseMs));
     }
-    let end: TurnEnd = { kind: 'done' };
+    let work: Work = { end: DONE, rest: null };
     try {
-      end = await this.#once(delivery, plugin, event);
+      work = await this.#once(delivery, plugin, event);
     } finally {
-      turn.leave(end);
+      turn.leave(work.end);
     }
+    await work.rest;
   }
 
   /** Copies are acknowledged without being handled again. */
-  async #once(delivery: EventDelivery, plugin: LivePlugin, event: CloudEvent): Promise<TurnEnd> {
+  async #once(delivery: EventDelivery, plugin: LivePlugin, event: CloudEvent): Promise<Work> {
     const { name } = plugin.manifest;
     const claim = await this.#known.claim(name, event, delivery.attempt);
     if (claim.kind !== 'mine') {
       this.#reports.outcome(delivery, 'duplicate');
       delivery.ack();
-      return { kind: claim.kind === 'handled' ? 'done' : 'aside' };
+      return { end: claim.kind === 'handled' ? DONE : { kind: 'aside' }, rest: null };
     }
     let attempt: number | null = null;
+    let rest: Promise<void> | null = null;
     try {
-      const moved = await this.#handle(delivery, plugin, { event, claim });
-      if (moved === null) return { kind: 'done' };
+      const moved = await this.#handle(delivery, plugin, event);
+      if (moved === 'handled') rest = this.#finish(delivery, claim);
+      if (typeof moved === 'string') return { end: DONE, rest };
       attempt = moved.kind === 'later' ? moved.attempt : null;
-      return endOf(moved);
+      return { end: endOf(moved), rest };
     } finally {
-      claim.leave(attempt);
+      if (!rest) claim.leave(attempt);
     }
   }
 
-  /** Null when the event is settled for good. */
   async #handle(
     delivery: EventDelivery,
     plugin: LivePlugin,
-    { event, claim }: { readonly event: CloudEvent; readonly claim: Claimed },
-  ): Promise<MovedAs | null> {
+    event: CloudEvent,
+  ): Promise<MovedAs | 'handled' | 'requeued'> {
     // It waited so long that everything is closing: back to the broker.
     if (this.#closed) {
       delivery.requeue();
-      return null;
+      return 'requeued';
     }
     const { attempt } = delivery;
     const last = attempt >= plugin.manifest.notificationDelivery.maxAttempts;
     const handled = await handleEvent(this.#rooms, { plugin, event, attempt, last });
-    if (handled.kind !== 'handled') return this.#again(delivery, event, handled);
-    // Written down before it is acknowledged: after that it is never handled again.
+    return handled.kind === 'handled' ? 'handled' : this.#again(delivery, event, handled);
+  }
+
+  /** Written down before it is acknowledged: after that it is never handled again. The next of its entity goes on meanwhile. */
+  async #finish(delivery: EventDelivery, claim: Claimed): Promise<void> {
     await claim.done();
     this.#reports.outcome(delivery, 'handled');
     delivery.ack();
-    return null;
+    claim.leave(null);
   }
 
   async #again(delivery: EventDelivery, event: CloudEvent, handled: Unhandled): Promise<MovedAs> {
@@ -206,6 +214,14 @@ class EventStages implements EventCorridor {
     this.#reports.again(delivery, event, { ...handled, moved: moved.kind });
     return { ...moved, attempt: counts ? attempt + 1 : attempt };
   }
+}
+
+const DONE: TurnEnd = { kind: 'done' };
+
+interface Work {
+  readonly end: TurnEnd;
+  /** What is left to be done when the next event of the entity may begin. */
+  readonly rest: Promise<void> | null;
 }
 
 /** `attempt`: the one with which it comes again, if it does. */

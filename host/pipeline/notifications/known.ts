@@ -6,6 +6,7 @@ import { messageOf } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { CloudEvent } from '../../message/notification/event.ts';
 import type { HandledEvent, HandledEvents } from '../../storage/handled-events.ts';
+import { createBatches } from './batches.ts';
 
 export type Claim =
   /** To be handled; nobody else has it until `leave`. */
@@ -31,6 +32,8 @@ export interface KnownEvents {
 
 /** Answered from memory; older ones are asked of the store. */
 const REMEMBERED = 20_000;
+/** Events in hand from which writing them down may wait a moment for others. */
+const BUSY = 8;
 
 /** The store remembers over restarts. */
 export function createKnownEvents(store: HandledEvents, log: Log): KnownEvents {
@@ -49,7 +52,10 @@ class Known implements KnownEvents {
   constructor(store: HandledEvents, log: Log) {
     this.#store = store;
     this.#log = log;
-    this.#keep = batched(store, log);
+    this.#keep = createBatches(
+      (events) => this.#write(events),
+      () => this.#inHand.size >= BUSY,
+    );
   }
 
   async claim(plugin: string, event: OneEvent, attempt: number): Promise<Claim> {
@@ -99,6 +105,12 @@ class Known implements KnownEvents {
     };
   }
 
+  async #write(events: readonly HandledEvent[]): Promise<void> {
+    await this.#store.add(events).catch((error: unknown) => {
+      this.#log.warn('events.store', { reason: messageOf(error), events: events.length });
+    });
+  }
+
   #comesAgain(key: string, attempt: number): void {
     this.#again.set(key, attempt);
     const [oldest] = this.#again.keys();
@@ -110,26 +122,4 @@ function remember(done: Set<string>, key: string): void {
   done.add(key);
   const [oldest] = done;
   if (done.size > REMEMBERED && oldest !== undefined) done.delete(oldest);
-}
-
-/** What ends in one turn of the event loop is written at once: each write costs more than what is in it. */
-function batched(store: HandledEvents, log: Log): (event: HandledEvent) => Promise<void> {
-  let next: { readonly events: HandledEvent[]; readonly kept: Promise<void> } | null = null;
-
-  async function write(events: readonly HandledEvent[]): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    next = null;
-    await store.add(events).catch((error: unknown) => {
-      log.warn('events.store', { reason: messageOf(error), events: events.length });
-    });
-  }
-
-  return (event) => {
-    if (!next) {
-      const events: HandledEvent[] = [];
-      next = { events, kept: write(events) };
-    }
-    next.events.push(event);
-    return next.kept;
-  };
 }
