@@ -34,7 +34,7 @@ export function healthOf({
   held,
   cluster,
 }: Rooms): HealthReport {
-  const transport = broker.status();
+  const transport = transportOf(broker, plugins);
   const guests = sandbox.status();
   const vcloudProblem = registrar === null ? null : registrar.problem();
   const skew = corridor.status().clockSkewMs;
@@ -51,6 +51,14 @@ export function healthOf({
   // A broken plug-in or a wrong clock is shown, but takes nobody else's calls away.
   const ready = transport.consuming && guests.ready && vcloudProblem === null;
   return { ready, dependencies };
+}
+
+/** A host without any service has nothing to consume, and is as ready as can be once the broker answers. */
+function transportOf(broker: Broker, { catalogue }: Plugins) {
+  const { consuming, reason, connections } = broker.status();
+  if (catalogue.services.length > 0) return { consuming, reason };
+  const away = connections.consume ?? connections.publish;
+  return { consuming: away === null, reason: away };
 }
 
 /** Of plug-ins that are not live, or not in the version that they should be; and of files in the inbox. */

@@ -41,7 +41,9 @@ export function register(
     client,
     plugins: () => plugins.catalogue.live,
     mayRegister: () => config.vcloud.registration === 'auto' && (cluster?.registrar.held ?? true),
-    topologyReady: (signal) => broker.ready(signal),
+    topologyReady: async (signal) => {
+      if (plugins.catalogue.services.length > 0) await broker.ready(signal);
+    },
     digests: createDigestFile(join(config.stateDir, 'registration.json')),
     onChange: () => check?.clear(),
     log,

@@ -46,6 +46,43 @@ test.each([
   );
 });
 
+test('of two plug-ins that would decide on one operation the second is refused', () => {
+  const decides = (name: string, operations: string[]) => {
+    const plugin = livePlugin({ name });
+    const blockingTasks = { operations, onFailure: 'resume' as const, decideWithinMs: 1_000 };
+    return { ...plugin, manifest: { ...plugin.manifest, blockingTasks } };
+  };
+  const first = decides('first', ['vdcInstantiateVapp']);
+  expect(refusal(decides('second', ['vdcInstantiateVapp', 'vdcUploadMedia']), [first])).toBe(
+    'BUNDLE_NAME_TAKEN: the decision on vdcInstantiateVapp is held by first already',
+  );
+  expect(refusal(decides('second', ['vdcUploadMedia']), [first])).toBe(null);
+});
+
+test('a service whose plug-in is not live is kept: unavailable to those who have it, nothing to others', () => {
+  const catalogue = createCatalogue({
+    view: (_plugin, org) => ({ enabled: org === ORG, config: null, limits: {}, version: null }),
+  });
+  const plugin = livePlugin({ name: 'away' });
+  const { exchange, routingKey } = plugin.manifest.vcloud;
+  let changes = 0;
+  using _watch = catalogue.watch(() => (changes += 1));
+  catalogue.reserve('away', { address: plugin.manifest.vcloud, version: '1.0.0' });
+  expect(changes).toBe(1);
+  expect(catalogue.services).toEqual([{ exchange, routingKey }]);
+  expect(catalogue.serving(exchange, routingKey, ORG)).toEqual({
+    kind: 'unavailable',
+    plugin: 'away',
+    version: '1.0.0',
+  });
+  expect(catalogue.serving(exchange, routingKey, OTHER).kind).toBe('none');
+  catalogue.reserve('away', { address: plugin.manifest.vcloud, version: null });
+  expect(catalogue.serving(exchange, routingKey, ORG).kind).toBe('none');
+  catalogue.replace('away', { name: 'away', current: plugin, pinned: new Map() });
+  expect(catalogue.serving(exchange, routingKey, ORG).kind).toBe('found');
+  expect(catalogue.services).toHaveLength(1);
+});
+
 test('the same routing key at another exchange is another service', () => {
   expect(refusal(livePlugin({ name: 'new', key: 'host', exchange: 'other' }))).toBe(null);
 });

@@ -30,7 +30,7 @@ export interface Catalogue {
   versionFor(plugin: string, org: string): LivePlugin | null;
   /** Current versions, in order of names. */
   readonly live: readonly LivePlugin[];
-  /** Addresses of all services that a live version has, each once. */
+  /** Addresses of all services that a live version has, and of those that are reserved, each once. */
   readonly services: readonly ServiceAddress[];
   /** Of all that have a shelf. */
   readonly names: readonly string[];
@@ -46,8 +46,20 @@ export interface Catalogue {
   refusal(plugin: LivePlugin): HostError | null;
   /** Put the shelf in place of what there was, or take the plug-in away. Throws what `refusal` says, and changes nothing then. */
   replace(name: string, shelf: Shelf | null): void;
+  /**
+   * Keep the service of a plug-in that is not live, so that its calls still come and get an answer: `unavailable`
+   * when a version of it should be live, 404 when none should. Until it has a shelf.
+   */
+  reserve(name: string, absent: Absent): void;
   /** Called after every change, until disposed. */
   watch(changed: () => void): Disposable;
+}
+
+/** A service without its plug-in. */
+export interface Absent {
+  readonly address: ServiceAddress;
+  /** The version that could not be loaded; null when none should be live. */
+  readonly version: string | null;
 }
 
 const NONE: Serving = { kind: 'none' };
@@ -67,6 +79,8 @@ class LiveCatalogue implements Catalogue {
   #fit: readonly Shelf[] = [];
   #unfit = new Map<string, string>();
   #live: readonly LivePlugin[] = [];
+  /** By plug-in, in place of a shelf. */
+  readonly #absent = new Map<string, Absent>();
 
   constructor(tenants: Pick<TenantStore, 'view'>) {
     this.#tenants = tenants;
@@ -81,15 +95,17 @@ class LiveCatalogue implements Catalogue {
   }
 
   get services(): readonly ServiceAddress[] {
-    return [...this.#services.keys()].map((key) => {
+    const absent = [...this.#absent.values()].map(({ address }) => serviceKey(address));
+    return [...new Set([...this.#services.keys(), ...absent])].map((key) => {
       const [exchange = '', routingKey = ''] = key.split('\n');
       return { exchange, routingKey };
     });
   }
 
   serving(exchange: string, routingKey: string, org: string): Serving {
-    const shelves = this.#services.get(serviceKey(exchange, routingKey));
-    if (!shelves) return NONE;
+    const key = serviceKey({ exchange, routingKey });
+    const shelves = this.#services.get(key);
+    if (!shelves) return this.#missing(key, org);
     const plugins: LivePlugin[] = [];
     for (const shelf of shelves) {
       const view = this.#tenants.view(shelf.name, org);
@@ -101,6 +117,17 @@ class LiveCatalogue implements Catalogue {
         return { kind: 'unavailable', plugin: shelf.name, version: view.version };
     }
     return plugins.length === 0 ? NONE : { kind: 'found', plugins };
+  }
+
+  #missing(key: string, org: string): Serving {
+    for (const [plugin, { address, version }] of this.#absent)
+      if (
+        version !== null &&
+        serviceKey(address) === key &&
+        this.#tenants.view(plugin, org).enabled
+      )
+        return { kind: 'unavailable', plugin, version };
+    return NONE;
   }
 
   versionFor(plugin: string, org: string): LivePlugin | null {
@@ -140,8 +167,15 @@ class LiveCatalogue implements Catalogue {
         if (refusal) throw refusal;
       }
       this.#shelves.set(name, shelf);
+      this.#absent.delete(name);
     } else this.#shelves.delete(name);
     this.#index();
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  reserve(name: string, absent: Absent): void {
+    if (this.#shelves.has(name)) return;
+    this.#absent.set(name, absent);
     for (const watcher of this.#watchers) watcher();
   }
 
@@ -198,9 +232,9 @@ function extendsOther(shelf: Shelf): boolean {
 }
 
 function keyOf({ manifest: { vcloud } }: LivePlugin): string {
-  return serviceKey(vcloud.exchange, vcloud.routingKey);
+  return serviceKey(vcloud);
 }
 
-function serviceKey(exchange: string, routingKey: string): string {
+function serviceKey({ exchange, routingKey }: ServiceAddress): string {
   return `${exchange}\n${routingKey}`;
 }

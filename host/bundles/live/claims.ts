@@ -25,6 +25,10 @@ function refuseSameService({ manifest }: Claimant, { manifest: held }: Claimant)
   // What extends a service shares its address, which `checkTenants` looks at.
   if (sameKey && manifest.extends === undefined && held.extends === undefined)
     throw taken(`the routing key ${routingKey} of ${exchange}`, held);
+  // Of two that decide on the same operation the faster would win, its policy for failures too.
+  const decided = held.blockingTasks?.operations ?? [];
+  const both = manifest.blockingTasks?.operations.find((name) => decided.includes(name));
+  if (both !== undefined) throw taken(`the decision on ${both}`, held);
 }
 
 function checkProviders({ manifest, owner }: Claimant): void {

@@ -16,6 +16,7 @@ import { createRetiring, type Retiring } from './retiring.ts';
 import { assemble, sameShelf, versionsOf, type Loaded, type Shelf } from './shelf.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { createTurns } from './turns.ts';
+import { manifestOf } from './view.ts';
 
 export interface PluginState {
   readonly name: string;
@@ -181,6 +182,7 @@ class LiveKeeper implements Keeper {
       const state = record.enabled ? 'waiting' : 'disabled';
       this.#states.set(name, { name, version: wanted, state, reason: null, loadMs: 0 });
       this.#settled.set(name, mark);
+      await this.#reserve(record, null);
       return;
     }
     const current = await this.#load(record, wanted);
@@ -202,8 +204,20 @@ class LiveKeeper implements Keeper {
       loadMs: performance.now() - started,
     });
     if (problems.length === 0) this.#settled.set(name, mark);
+    if (!shelf) await this.#reserve(record, wanted);
     const { result } = loaded.current;
     if (result instanceof Error) await this.#failed(record, result);
+  }
+
+  /** Calls of a plug-in that is not live are answered all the same; vCloud would wait for them in vain. */
+  async #reserve(record: InstalledPlugin, version: string | null): Promise<void> {
+    const { installed, catalogue } = this.#options;
+    const any = record.current ?? record.history[0];
+    if (any === undefined) return;
+    // What is wrong with its bytes is told where they are loaded.
+    const manifest = await manifestOf(installed, record, any).catch(() => null);
+    if (manifest && manifest.extends === undefined)
+      catalogue.reserve(record.plugin, { address: manifest.vcloud, version });
   }
 
   async #load(record: InstalledPlugin, version: string): Promise<Loaded> {

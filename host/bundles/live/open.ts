@@ -13,6 +13,7 @@ import { pluginFolders, readFolder } from './folder.ts';
 import { openInbox, type Inbox } from './inbox.ts';
 import { createKeeper, type Halt, type Keeper, type KeeperOptions } from './keeper.ts';
 import { createManager, type ManagerOptions } from './manager.ts';
+import type { PluginSource } from './plugin.ts';
 import * as records from './record.ts';
 
 export interface PluginsOptions
@@ -49,8 +50,8 @@ export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
   const keeper = stack.use(createKeeper({ ...options, catalogue, onHalt, onGone }));
   const admin = createManager({ ...options, catalogue, keeper });
   for (const folder of await pluginFolders(options.folders)) {
-    await loadFolder(keeper, folder, options);
-    if (options.watchFolders) stack.use(watchFolder(keeper, folder, options));
+    await loadFolder({ keeper, catalogue }, folder, options);
+    if (options.watchFolders) stack.use(watchFolder({ keeper, catalogue }, folder, options));
   }
   await keeper.settleAll();
   stack.use(follow(options, keeper));
@@ -70,15 +71,16 @@ export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
 
 /** Load one folder in place of what it held before; what can't be loaded leaves that in place. */
 async function loadFolder(
-  keeper: Keeper,
+  { keeper, catalogue }: Pick<Plugins, 'keeper' | 'catalogue'>,
   folder: string,
   { log, tenants, installed }: Pick<PluginsOptions, 'log' | 'tenants' | 'installed'>,
 ): Promise<void> {
   const started = performance.now();
   const loadMs = () => performance.now() - started;
   let name = folder.split('/').at(-1) ?? folder;
+  let source: PluginSource | null = null;
   try {
-    const source = await readFolder(folder);
+    source = await readFolder(folder);
     ({ name } = source.manifest);
     if (await installed.get(name))
       throw new HostError(
@@ -96,6 +98,13 @@ async function loadFolder(
     const before = keeper.states.find((state) => state.name === name && state.state === 'live');
     const version = before?.version ?? null;
     keeper.note({ name, version, state: before ? 'live' : 'failed', reason, loadMs: loadMs() });
+    // Calls that come for it get an answer; a name or service that another holds stays theirs.
+    const taken = codeOf(error) === 'BUNDLE_NAME_TAKEN';
+    if (source && !taken && source.manifest.extends === undefined)
+      catalogue.reserve(name, {
+        address: source.manifest.vcloud,
+        version: source.manifest.version,
+      });
     log.error('plugin.failed', { plugin: name, code: codeOf(error), reason });
   }
 }
@@ -103,7 +112,11 @@ async function loadFolder(
 /** Editors save in several steps: a change is acted on when nothing came after it for a moment. */
 const QUIET_MS = 50;
 
-function watchFolder(keeper: Keeper, folder: string, options: PluginsOptions): AsyncDisposable {
+function watchFolder(
+  parts: Pick<Plugins, 'keeper' | 'catalogue'>,
+  folder: string,
+  options: PluginsOptions,
+): AsyncDisposable {
   let timer: NodeJS.Timeout | undefined;
   let loading = Promise.resolve();
   // Installed packages are thousands of files: they are not even listened to.
@@ -111,7 +124,7 @@ function watchFolder(keeper: Keeper, folder: string, options: PluginsOptions): A
   const watcher = watch(folder, { recursive: true, ignore }, () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      loading = loading.then(() => loadFolder(keeper, folder, options));
+      loading = loading.then(() => loadFolder(parts, folder, options));
     }, QUIET_MS);
   });
   watcher.on('error', (error) => {

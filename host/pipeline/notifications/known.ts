@@ -120,6 +120,7 @@ class Known implements KnownEvents {
 
 function remember(done: Set<string>, key: string): void {
   done.add(key);
+  if (done.size <= REMEMBERED) return;
   const [oldest] = done;
-  if (done.size > REMEMBERED && oldest !== undefined) done.delete(oldest);
+  if (oldest !== undefined) done.delete(oldest);
 }
