@@ -23,7 +23,7 @@ import { createMetrics } from './kernel/metrics.ts';
 import { openOperator, type HealthReport } from './operator/server.ts';
 import { loadToken } from './operator/token.ts';
 import { writeOperatorUrl } from './operator/url-file.ts';
-import { createAuthorizationCheck } from './pipeline/authorization-check.ts';
+import { createAuthorizationCheck } from './pipeline/authorization/check.ts';
 import { createLimitsBook } from './quotas/limits-book.ts';
 
 export interface Host extends AsyncDisposable {

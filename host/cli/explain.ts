@@ -5,8 +5,8 @@
 import type { Manifest, ManifestRoute } from '../bundles/manifest/manifest.ts';
 import { createRouteTable } from '../bundles/live/routes.ts';
 import { canonicalPath } from '../message/path.ts';
-import { createAuthorizationCheck } from '../pipeline/authorization-check.ts';
-import { wantsCheck } from '../pipeline/authority.ts';
+import { createAuthorizationCheck } from '../pipeline/authorization/check.ts';
+import { wantsCheck } from '../pipeline/authorization/authority.ts';
 import type { VcloudClient } from '../vcloud/client.ts';
 import { resolveRights } from '../vcloud/registration/rights.ts';
 import { readUser, type KnownUser } from '../vcloud/users.ts';

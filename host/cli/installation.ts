@@ -6,8 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import { openBroker, type Broker } from '../broker/broker.ts';
-import { pluginFolders } from '../bundles/live/folder.ts';
-import { manifestOf } from '../bundles/live/view.ts';
+import { pluginFolders } from '../bundles/source/folder.ts';
+import { manifestOf } from '../bundles/change/view.ts';
 import { parseManifest, type Manifest } from '../bundles/manifest/manifest.ts';
 import { openStore } from '../compose/store.ts';
 import { isConfigured, readConfig, type Config } from '../config.ts';

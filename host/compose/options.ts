@@ -11,7 +11,7 @@ import { HostError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { KnownBindings } from '../message/events.ts';
 import type { Metrics } from '../kernel/metrics.ts';
-import type { FairQueueOptions } from '../pipeline/fair-queue.ts';
+import type { FairQueueOptions } from '../pipeline/admission/fair-queue.ts';
 import type { SandboxOptions } from '../sandbox/options.ts';
 import type { VcloudCredentials, VcloudOptions } from '../vcloud/options.ts';
 

@@ -11,7 +11,7 @@ import {
   type HeldOperations,
 } from '../bundles/registration/held-operations.ts';
 import { openRegistrar, type Registrar } from '../bundles/registration/registrar.ts';
-import type { AuthorizationCheck } from '../pipeline/authorization-check.ts';
+import type { AuthorizationCheck } from '../pipeline/authorization/check.ts';
 import { openVcloud, type VcloudClient } from '../vcloud/client.ts';
 import { createDigestFile } from '../vcloud/registration/digests.ts';
 import type { Cluster } from './cluster.ts';

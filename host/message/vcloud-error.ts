@@ -2,8 +2,8 @@
  * vCloud's Error document, in XML or JSON as the caller accepts: what the corridor answers every refusal with.
  * May import: message.
  */
-import { encodeXml } from './xml-documents.ts';
-import { legalize } from './xml-text.ts';
+import { encodeXml } from './xml/documents.ts';
+import { legalize } from './xml/text.ts';
 
 export interface VcloudErrorFields {
   /** HTTP status; goes out as `majorErrorCode`. */

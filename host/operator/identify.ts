@@ -6,7 +6,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 import type { MiddlewareHandler } from 'hono';
 
-import type { Actor } from '../bundles/live/admin.ts';
+import type { Actor } from '../bundles/change/admin.ts';
 import { HostError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';

@@ -8,7 +8,7 @@ import { type AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 
-import type { PluginAdmin } from '../bundles/live/admin.ts';
+import type { PluginAdmin } from '../bundles/change/admin.ts';
 import type { Logbook } from '../bundles/live/logbook.ts';
 import { HostError, messageOf } from '../kernel/errors.ts';
 import { silentLog, type Log } from '../kernel/log.ts';

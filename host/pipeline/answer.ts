@@ -9,13 +9,13 @@ import type { Call } from '../message/call.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import type { Meter, RateState } from '../quotas/meter.ts';
 import type { TenantStore } from '../storage/tenants.ts';
-import { authorizeCall, type AuthorizeRooms } from './authorize.ts';
+import { authorizeCall, type AuthorizeRooms } from './authorization/authorize.ts';
 import { checkReply, dispatchCall, isIdempotent, type Work } from './dispatch.ts';
 import { filterResponse, type FilterRooms } from './filter-response.ts';
 import { watchHeap } from './heap.ts';
-import { beginOnce, finishOnce, type OnceRooms } from './once.ts';
+import { beginOnce, finishOnce, type OnceRooms } from './admission/once.ts';
 import { noteCall } from './note-call.ts';
-import type { CallIdentity } from './recall.ts';
+import type { CallIdentity } from './admission/recall.ts';
 import { refusalReply, refuse, type Refusal } from './refusal.ts';
 import { routeCall } from './route.ts';
 

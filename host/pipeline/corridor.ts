@@ -9,20 +9,20 @@ import { decodeDelivery, type Decoded, type DecodeOptions } from '../message/dec
 import type { Delivery } from '../message/delivery.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import { answerCall, refused, type Answered, type AnswerRooms } from './answer.ts';
-import { createDeadlines, type DeadlineOptions, type Deadlines } from './deadline.ts';
+import { createDeadlines, type DeadlineOptions, type Deadlines } from './admission/deadline.ts';
 import {
   createFairQueue,
   type Entry,
   type FairQueue,
   type FairQueueOptions,
-} from './fair-queue.ts';
+} from './admission/fair-queue.ts';
 import {
   createRecall,
   identityOf,
   type CallIdentity,
   type Recall,
   type RecallOptions,
-} from './recall.ts';
+} from './admission/recall.ts';
 import { refusalReply, refuse } from './refusal.ts';
 import { parkDelivery, sendReply, type ReplyRooms } from './reply.ts';
 

@@ -3,7 +3,7 @@
  * May import: kernel, message, sandbox, bundles.
  */
 import type { Logbook } from '../bundles/live/logbook.ts';
-import { mapPlaces } from '../bundles/live/source-map.ts';
+import { mapPlaces } from '../bundles/source/source-map.ts';
 import { CODES, type Code } from '../kernel/errors.ts';
 import type { ReplyMessage } from '../message/encode.ts';
 import type { Outcome } from '../sandbox/sandbox.ts';

@@ -35,7 +35,7 @@ export interface InstalledPlugin {
   readonly history: readonly string[];
   /** The version that waits for the operator's approval, since it asks for more than is allowed. */
   readonly waiting: string | null;
-  /** What the operator allowed, in the words of `bundles/live/asks.ts`. */
+  /** What the operator allowed, in the words of `bundles/change/asks.ts`. */
   readonly allowed: readonly string[];
   /** Why the last roll-out was stopped and the version before put back, or null. */
   readonly halted: {

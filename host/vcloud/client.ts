@@ -2,8 +2,8 @@
  * The vCloud client: typed requests over one shared session. Connects when first used.
  * May import: kernel, message, vcloud.
  */
-import type { Doc, DocumentName } from '../message/xml-documents.ts';
-import { decodeXml, encodeXml, mediaTypeOf } from '../message/xml-documents.ts';
+import type { Doc, DocumentName } from '../message/xml/documents.ts';
+import { decodeXml, encodeXml, mediaTypeOf } from '../message/xml/documents.ts';
 import type { RequestOptions, VcloudAnswer, VcloudMethod, VcloudStatus } from './client/calls.ts';
 import { openCalls } from './client/calls.ts';
 import type { VcloudOptions } from './options.ts';

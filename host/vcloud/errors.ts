@@ -3,7 +3,7 @@
  * May import: kernel, message.
  */
 import { HostError } from '../kernel/errors.ts';
-import { decodeXml } from '../message/xml-documents.ts';
+import { decodeXml } from '../message/xml/documents.ts';
 
 export interface VcloudErrorInit {
   readonly code: 'VCLOUD_REFUSED' | 'VCLOUD_UNAVAILABLE';

@@ -2,9 +2,9 @@
  * Finding one's way through vCloud's documents: links by rel and type, ids, and queries page by page.
  * May import: message, vcloud.
  */
-import type { Doc } from '../message/xml-documents.ts';
-import type { QueryRecord } from '../message/xml-records.ts';
-import { decodeRecords } from '../message/xml-records.ts';
+import type { Doc } from '../message/xml/documents.ts';
+import type { QueryRecord } from '../message/xml/records.ts';
+import { decodeRecords } from '../message/xml/records.ts';
 import type { RequestOptions } from './client/calls.ts';
 import type { VcloudClient } from './client.ts';
 

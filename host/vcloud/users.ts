@@ -3,7 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import { HostError } from '../kernel/errors.ts';
-import { parseXml, type XmlNode } from '../message/xml-tree.ts';
+import { parseXml, type XmlNode } from '../message/xml/tree.ts';
 import type { VcloudClient } from './client.ts';
 import { queryPath, readRecords, uuidOf } from './links.ts';
 

@@ -17,7 +17,7 @@ import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import type { Transport } from '../../host/message/delivery.ts';
-import { createAuthority } from '../../host/pipeline/authority.ts';
+import { createAuthority } from '../../host/pipeline/authorization/authority.ts';
 import { createCorridor } from '../../host/pipeline/corridor.ts';
 import { createLimitsBook } from '../../host/quotas/limits-book.ts';
 import { createMeter } from '../../host/quotas/meter.ts';

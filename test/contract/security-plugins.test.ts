@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import type { Actor } from '../../host/bundles/live/admin.ts';
+import type { Actor } from '../../host/bundles/change/admin.ts';
 import type { Sandbox } from '../../host/sandbox/sandbox.ts';
 import { createSigningKey } from '../../host/bundles/trust/keys.ts';
 import { ORG_A, ownerOf, signedBundle, trustOf } from '../support/bundles.ts';

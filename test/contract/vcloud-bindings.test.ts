@@ -13,7 +13,7 @@ import {
 } from '../../host/bindings/vcloud-bindings.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
-import { decodeXml } from '../../host/message/xml-documents.ts';
+import { decodeXml } from '../../host/message/xml/documents.ts';
 import { openDatabase } from '../../host/storage/sqlite/database.ts';
 import { createSqliteOpenTasks } from '../../host/storage/sqlite/open-tasks.ts';
 import { waitFor } from '../support/wait.ts';

@@ -1,6 +1,6 @@
 /** Planning and applying against a scripted vCloud: what the simulated cell does not show. */
 import { describe, expect, test } from 'vitest';
-import { encodeXml } from '../../host/message/xml-documents.ts';
+import { encodeXml } from '../../host/message/xml/documents.ts';
 import { readReplyExchange } from '../../host/vcloud/amqp-settings.ts';
 import { openVcloud } from '../../host/vcloud/client.ts';
 import { readRecords } from '../../host/vcloud/links.ts';

@@ -1,8 +1,8 @@
 /** Every document that vcx can send, built by the code that sends it, against the vendor's schemas. */
 import { describe, expect, test } from 'vitest';
 import { encodeError } from '../../host/message/vcloud-error.ts';
-import type { Doc, DocumentName } from '../../host/message/xml-documents.ts';
-import { encodeXml } from '../../host/message/xml-documents.ts';
+import type { Doc, DocumentName } from '../../host/message/xml/documents.ts';
+import { encodeXml } from '../../host/message/xml/documents.ts';
 import type { VcloudClient } from '../../host/vcloud/client.ts';
 import { applyRegistration } from '../../host/vcloud/registration/apply.ts';
 import { planRegistration } from '../../host/vcloud/registration/plan.ts';

@@ -76,7 +76,7 @@ test(
       'each call ends once, none runs twice',
       `${short(account)}; ${ran} ran`,
     );
-    const { lost, differing, cutOff, statuses } = account;
+    const { lost, differing, cutOff, repeated, statuses } = account;
     const twice = counts.flatMap((count) => count.twice);
     expect({ lost, differing, cutOff, twice }).toEqual({
       lost: [],
@@ -84,7 +84,8 @@ test(
       cutOff: 0,
       twice: [],
     });
-    expect(ran).toBeGreaterThanOrEqual(statuses['200'] ?? 0);
+    // What was answered was done; a reply that came a second time counts once.
+    expect(ran).toBeGreaterThanOrEqual((statuses['200'] ?? 0) - repeated);
   },
   60_000 + KILLS * 30_000,
 );

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { parseXml } from '../../host/message/xml-tree.ts';
+import { parseXml } from '../../host/message/xml/tree.ts';
 import { openVcloud, type VcloudClient } from '../../host/vcloud/client.ts';
 import { queryPath, readRecords, uuidOf } from '../../host/vcloud/links.ts';
 import { cellClient, type CellClient } from '../support/client.ts';

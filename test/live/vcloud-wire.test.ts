@@ -9,7 +9,7 @@ import { createRegistry } from '../../host/bindings/registry.ts';
 import { openVcloudBindings } from '../../host/bindings/vcloud-bindings.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
-import { createAuthorizationCheck } from '../../host/pipeline/authorization-check.ts';
+import { createAuthorizationCheck } from '../../host/pipeline/authorization/check.ts';
 import { openDatabase } from '../../host/storage/sqlite/database.ts';
 import { createSqliteOpenTasks } from '../../host/storage/sqlite/open-tasks.ts';
 import { openVcloud, type VcloudClient } from '../../host/vcloud/client.ts';

@@ -1,7 +1,7 @@
 /** A vCloud in memory that holds operations: blocking tasks with their actions, their settings, the entity resolver. */
 import { randomUUID } from 'node:crypto';
 
-import { decodeXml, encodeXml, type Doc } from '../../host/message/xml-documents.ts';
+import { decodeXml, encodeXml, type Doc } from '../../host/message/xml/documents.ts';
 import type { VcloudClient } from '../../host/vcloud/client.ts';
 import { ACME_ID, createScriptedVcloud, ORIGIN, type Sent } from './scripted-vcloud.ts';
 

@@ -2,6 +2,7 @@
 import { createDeadlineSignals } from '../../host/kernel/deadline-signals.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
 import { createLog } from '../../host/kernel/log.ts';
+import type { Binding } from '../../host/bindings/binding.ts';
 import { createRegistry } from '../../host/bindings/registry.ts';
 import { createConfigSchema, createConfigs } from '../../host/bindings/config/index.ts';
 import { createCatalogue, type Catalogue } from '../../host/bundles/live/catalogue.ts';
@@ -9,9 +10,9 @@ import { createLogbook } from '../../host/bundles/live/logbook.ts';
 import { parseManifest } from '../../host/bundles/manifest/manifest.ts';
 import { createRouteTable } from '../../host/bundles/live/routes.ts';
 import type { OutgoingReply, ReplyOutcome, Transport } from '../../host/message/delivery.ts';
-import { createAuthority } from '../../host/pipeline/authority.ts';
+import { createAuthority } from '../../host/pipeline/authorization/authority.ts';
 import { createCorridor } from '../../host/pipeline/corridor.ts';
-import type { FairQueueOptions } from '../../host/pipeline/fair-queue.ts';
+import type { FairQueueOptions } from '../../host/pipeline/admission/fair-queue.ts';
 import { defaultLimits, type Limits } from '../../host/quotas/limits.ts';
 import { createLimitsBook } from '../../host/quotas/limits-book.ts';
 import { createMeter } from '../../host/quotas/meter.ts';
@@ -61,6 +62,7 @@ export interface TestCorridorOptions {
   readonly orgs?: Record<string, Partial<Limits>>;
   readonly manifest?: object;
   readonly handlers?: readonly HandlerName[];
+  readonly bindings?: readonly Binding[];
 }
 
 export function testCorridor(
@@ -106,7 +108,7 @@ export function testCorridor(
   const corridor = createCorridor({
     transport,
     sandbox,
-    bindings: createRegistry([], { log, metrics }),
+    bindings: createRegistry(options.bindings ?? [], { log, metrics }),
     log,
     metrics,
     envelope: 'array',

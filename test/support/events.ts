@@ -1,5 +1,5 @@
 /** Notifications as vCloud publishes them, in both forms, for tests. */
-import { encodeXml } from '../../host/message/xml-documents.ts';
+import { encodeXml } from '../../host/message/xml/documents.ts';
 import { NOTIFICATION_HEADERS } from '../../host/message/notification/headers.ts';
 import { bareId } from '../../host/message/notification/references.ts';
 import { buildRoutingKey } from '../../host/message/notification/routing-key.ts';

@@ -1,6 +1,6 @@
 /** `PluginAdmin` in memory: bundles are read but not run, tenants are kept in a map. For tests of the API and the CLI. */
 import { readBundle } from '../../host/bundles/archive/bundle.ts';
-import { asksOf, growthOf } from '../../host/bundles/live/asks.ts';
+import { asksOf, growthOf } from '../../host/bundles/change/asks.ts';
 import type {
   Actor,
   PluginAdmin,
@@ -10,7 +10,7 @@ import type {
   Uploaded,
   UploadOptions,
   VersionView,
-} from '../../host/bundles/live/admin.ts';
+} from '../../host/bundles/change/admin.ts';
 import { HostError } from '../../host/kernel/errors.ts';
 import type { Change } from '../../host/storage/changes.ts';
 

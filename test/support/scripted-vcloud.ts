@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import { decodeXml, encodeXml, type Doc } from '../../host/message/xml-documents.ts';
+import { decodeXml, encodeXml, type Doc } from '../../host/message/xml/documents.ts';
 import type { RequestOptions, VcloudMethod } from '../../host/vcloud/client/calls.ts';
 import type { VcloudClient } from '../../host/vcloud/client.ts';
 import { VcloudError } from '../../host/vcloud/errors.ts';

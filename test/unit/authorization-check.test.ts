@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 
 import { createMetrics } from '../../host/kernel/metrics.ts';
-import type { Doc } from '../../host/message/xml-documents.ts';
-import { encodeXml } from '../../host/message/xml-documents.ts';
-import { createAuthority, wantsCheck } from '../../host/pipeline/authority.ts';
+import type { Doc } from '../../host/message/xml/documents.ts';
+import { encodeXml } from '../../host/message/xml/documents.ts';
+import { createAuthority, wantsCheck } from '../../host/pipeline/authorization/authority.ts';
 import {
   createAuthorizationCheck,
   type AuthorizationCheckOptions,
   type Question,
-} from '../../host/pipeline/authorization-check.ts';
+} from '../../host/pipeline/authorization/check.ts';
 import type { VcloudClient } from '../../host/vcloud/client.ts';
 import { VcloudError } from '../../host/vcloud/errors.ts';
 

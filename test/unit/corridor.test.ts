@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
 
+import type { Binding } from '../../host/bindings/binding.ts';
+import { HostError } from '../../host/kernel/errors.ts';
+import type { HostCall, Outcome } from '../../host/sandbox/sandbox.ts';
 import { replied, testCorridor, USAGE } from '../support/corridor.ts';
 import { delivery, SYSTEM_ORG, type RequestParts, type TestDelivery } from '../support/messages.ts';
 
@@ -7,9 +10,9 @@ const OK = { status: 200, headers: [['Content-Type', 'application/json']], body:
 
 async function through(
   messages: TestDelivery[],
-  ...[answer = () => replied(OK)]: Partial<Parameters<typeof testCorridor>>
+  ...[answer = () => replied(OK), options]: Partial<Parameters<typeof testCorridor>>
 ) {
-  const test = testCorridor(answer);
+  const test = testCorridor(answer, options);
   for (const message of messages) test.corridor.accept(message);
   await test.idle();
   return test;
@@ -263,4 +266,24 @@ test('a defect of ours is answered as INTERNAL and does not wedge the queue', as
   });
   expect(sent[0]?.reply.statusCode).toBe(500);
   expect(message.settled).toEqual(['ack']);
+});
+
+test('a handler that throws since what the hosts share is away is answered 503, and any other 500', async () => {
+  const threw = async ({ hostCall }: { hostCall: HostCall }): Promise<Outcome> => {
+    await hostCall('kv', 'get', '["key"]', new AbortController().signal);
+    return { kind: 'failed', code: 'PLUGIN_THREW', message: 'it said so', usage: USAGE };
+  };
+  for (const [code, status, answered] of [
+    ['CLUSTER_UNAVAILABLE', 503, 'CLUSTER_UNAVAILABLE'],
+    ['BINDING_ARGUMENT', 500, 'PLUGIN_THREW'],
+  ] as const) {
+    const away: Binding = {
+      name: 'kv',
+      call: () => Promise.reject(new HostError(code, 'no')),
+    };
+    const manifest = { bindings: ['kv'] };
+    const { sent } = await through([delivery()], threw, { bindings: [away], manifest });
+    expect(sent[0]?.reply.statusCode).toBe(status);
+    expect(Buffer.from(sent[0]?.reply.body ?? '', 'base64').toString()).toContain(answered);
+  }
 });

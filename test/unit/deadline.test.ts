@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { createDeadlines } from '../../host/pipeline/deadline.ts';
+import { createDeadlines } from '../../host/pipeline/admission/deadline.ts';
 
 const options = { extensionTimeoutMs: 10_000, marginMs: 300 };
 const EPOCH = 1_700_000_000_000;

@@ -4,7 +4,7 @@ import {
   createFairQueue,
   type Entry,
   type FairQueueOptions,
-} from '../../host/pipeline/fair-queue.ts';
+} from '../../host/pipeline/admission/fair-queue.ts';
 
 /** Calls that work until told to leave, and the order in which they were granted. */
 function queueOf(options: FairQueueOptions) {

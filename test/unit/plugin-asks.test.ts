@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { asksOf, growthOf } from '../../host/bundles/live/asks.ts';
+import { asksOf, growthOf } from '../../host/bundles/change/asks.ts';
 import { parseManifest } from '../../host/bundles/manifest/manifest.ts';
 import { manifestOf } from '../support/bundles.ts';
 

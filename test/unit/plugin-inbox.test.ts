@@ -11,8 +11,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { openInbox, type Inbox } from '../../host/bundles/live/inbox.ts';
-import type { UploadOptions } from '../../host/bundles/live/admin.ts';
+import { openInbox, type Inbox } from '../../host/bundles/change/inbox.ts';
+import type { UploadOptions } from '../../host/bundles/change/admin.ts';
 import { HostError, type Code } from '../../host/kernel/errors.ts';
 import { silentLog } from '../../host/kernel/log.ts';
 import { waitFor } from '../support/wait.ts';

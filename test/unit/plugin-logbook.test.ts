@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 
 import { createLogbook, type NewLine } from '../../host/bundles/live/logbook.ts';
-import { mapPlaces } from '../../host/bundles/live/source-map.ts';
-import { changesOfOwner } from '../../host/bundles/live/changes-of-owner.ts';
+import { mapPlaces } from '../../host/bundles/source/source-map.ts';
+import { changesOfOwner } from '../../host/bundles/change/changes-of-owner.ts';
 import type { Change, ChangeQuery } from '../../host/storage/changes.ts';
 
 const line = (changes: Partial<NewLine> = {}): NewLine => ({

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { createPrepared } from '../../host/bundles/live/prepared.ts';
 import type { PluginSource } from '../../host/bundles/live/plugin.ts';
-import * as records from '../../host/bundles/live/record.ts';
+import * as records from '../../host/bundles/change/record.ts';
 import { createTurns } from '../../host/bundles/live/turns.ts';
 import type { InstalledPlugin } from '../../host/storage/installed.ts';
 import { livePlugin } from '../support/live-plugins.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { readBundle } from '../../host/bundles/archive/bundle.ts';
-import { mapPlaces } from '../../host/bundles/live/source-map.ts';
+import { mapPlaces } from '../../host/bundles/source/source-map.ts';
 import { bundleOf, manifestOf } from '../support/bundles.ts';
 
 const codeOf = (work: () => unknown) => {

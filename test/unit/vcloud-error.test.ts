@@ -1,7 +1,7 @@
 /** Refusals in the form that the caller accepts. */
 import { expect, test } from 'vitest';
 import { encodeError } from '../../host/message/vcloud-error.ts';
-import { decodeXml } from '../../host/message/xml-documents.ts';
+import { decodeXml } from '../../host/message/xml/documents.ts';
 
 const ERROR = { status: 504, code: 'GATEWAY_TIMEOUT', message: "External service 'cse' failed" };
 

@@ -1,8 +1,8 @@
 /** Documents from values and back: order, namespaces, types and hostile text. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeXml, encodeXml, mediaTypeOf } from '../../host/message/xml-documents.ts';
-import { decodeRecords } from '../../host/message/xml-records.ts';
+import { decodeXml, encodeXml, mediaTypeOf } from '../../host/message/xml/documents.ts';
+import { decodeRecords } from '../../host/message/xml/records.ts';
 
 const VCLOUD = 'http://www.vmware.com/vcloud/v1.5';
 const VMEXT = 'http://www.vmware.com/vcloud/extension/v1.5';

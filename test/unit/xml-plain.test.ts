@@ -1,8 +1,8 @@
 /** The quick way through plain XML: whatever it takes, it reads as the full parser does. */
 import { expect, test } from 'vitest';
 
-import { readPlainXml } from '../../host/message/xml-plain.ts';
-import { parseFully, type XmlNode } from '../../host/message/xml-tree.ts';
+import { readPlainXml } from '../../host/message/xml/plain.ts';
+import { parseFully, type XmlNode } from '../../host/message/xml/tree.ts';
 import { eventMessage } from '../support/events.ts';
 
 const DEPTH = 8;
@@ -40,7 +40,7 @@ function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state % below;
+    return (state >>> 8) % below;
   };
 }
 

@@ -1,7 +1,7 @@
 /** Reading XML that somebody else wrote: what is refused, and what comes out. */
 import { describe, expect, test } from 'vitest';
-import type { XmlCaps } from '../../host/message/xml-tree.ts';
-import { parseXml } from '../../host/message/xml-tree.ts';
+import type { XmlCaps } from '../../host/message/xml/tree.ts';
+import { parseXml } from '../../host/message/xml/tree.ts';
 
 const refused = (source: string | Uint8Array, caps?: XmlCaps) =>
   expect(() => parseXml(source, caps)).toThrow(expect.objectContaining({ code: 'XML_INVALID' }));

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 import { HostError } from '../../kernel/errors.ts';
-import { legalize } from '../../message/xml-text.ts';
+import { legalize } from '../../message/xml/text.ts';
 import { uuidOf } from '../../vcloud/links.ts';
 import { checkArguments } from '../arguments.ts';
 import type { Binding, Grant } from '../binding.ts';

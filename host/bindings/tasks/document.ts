@@ -2,9 +2,9 @@
  * Tasks as documents: what is sent to vCloud, and what a plug-in answers its caller with.
  * May import: message, vcloud.
  */
-import type { Doc } from '../../message/xml-documents.ts';
-import { encodeXml, mediaTypeOf } from '../../message/xml-documents.ts';
-import { legalize } from '../../message/xml-text.ts';
+import type { Doc } from '../../message/xml/documents.ts';
+import { encodeXml, mediaTypeOf } from '../../message/xml/documents.ts';
+import { legalize } from '../../message/xml/text.ts';
 import { uuidOf } from '../../vcloud/links.ts';
 
 export type TaskDocument = Doc<'Task'>;

@@ -4,7 +4,7 @@
  */
 import { HostError, messageOf } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
-import { decodeXml } from '../../message/xml-documents.ts';
+import { decodeXml } from '../../message/xml/documents.ts';
 import type { OpenTaskStore, TaskOutcome } from '../../storage/open-tasks.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
 import { hasStatus } from '../../vcloud/errors.ts';

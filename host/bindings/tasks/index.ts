@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 
 import { HostError } from '../../kernel/errors.ts';
-import { decodeXml } from '../../message/xml-documents.ts';
+import { decodeXml } from '../../message/xml/documents.ts';
 import type { TaskOutcome } from '../../storage/open-tasks.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
 import { uuidOf } from '../../vcloud/links.ts';

@@ -3,7 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import { systemClock, type Clock } from '../../kernel/time.ts';
-import { parseXml } from '../../message/xml-tree.ts';
+import { parseXml } from '../../message/xml/tree.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
 import { findLink } from '../../vcloud/links.ts';
 

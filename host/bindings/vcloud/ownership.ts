@@ -3,7 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import { systemClock, type Clock } from '../../kernel/time.ts';
-import { parseXml, type XmlNode } from '../../message/xml-tree.ts';
+import { parseXml, type XmlNode } from '../../message/xml/tree.ts';
 import type { Grant } from '../binding.ts';
 import { orgUuid, type VcloudAccess } from './access.ts';
 import { objectOf, uuidsIn } from './references.ts';

@@ -3,7 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import { HostError } from '../../kernel/errors.ts';
-import { decodeRecords } from '../../message/xml-records.ts';
+import { decodeRecords } from '../../message/xml/records.ts';
 import { uuidOf } from '../../vcloud/links.ts';
 import type { Grant } from '../binding.ts';
 import { orgUuid, type VcloudAccess } from './access.ts';

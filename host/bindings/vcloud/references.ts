@@ -3,7 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import { HostError } from '../../kernel/errors.ts';
-import { parseXml, type XmlNode } from '../../message/xml-tree.ts';
+import { parseXml, type XmlNode } from '../../message/xml/tree.ts';
 
 const UUID = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}';
 const UUIDS = new RegExp(UUID, 'g');

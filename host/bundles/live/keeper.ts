@@ -7,16 +7,16 @@ import type { Log } from '../../kernel/log.ts';
 import type { Metrics } from '../../kernel/metrics.ts';
 import type { InstalledPlugin, InstalledStore } from '../../storage/installed.ts';
 import type { TenantStore } from '../../storage/tenants.ts';
-import type { TrustPolicy } from './bundle-source.ts';
+import type { TrustPolicy } from '../source/bundle.ts';
 import type { Catalogue } from './catalogue.ts';
 import { createLoader, type Loader } from './loader.ts';
 import type { LivePlugin, PluginSource, Workshop } from './plugin.ts';
-import { pinsOf } from './record.ts';
+import { pinsOf } from '../change/record.ts';
 import { createRetiring, type Retiring } from './retiring.ts';
 import { assemble, sameShelf, versionsOf, type Loaded, type Shelf } from './shelf.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { createTurns } from './turns.ts';
-import { manifestOf } from './view.ts';
+import { manifestOf } from '../change/view.ts';
 
 export interface PluginState {
   readonly name: string;

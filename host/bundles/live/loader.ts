@@ -4,7 +4,7 @@
  */
 import { HostError } from '../../kernel/errors.ts';
 import type { InstalledPlugin, InstalledStore, InstalledVersion } from '../../storage/installed.ts';
-import { readSource, type TrustPolicy } from './bundle-source.ts';
+import { readSource, type TrustPolicy } from '../source/bundle.ts';
 import { preparePlugin, type LivePlugin, type PluginSource, type Workshop } from './plugin.ts';
 import { createPrepared, type Prepared } from './prepared.ts';
 

@@ -7,14 +7,14 @@ import { watch } from 'node:fs';
 import { codeOf, HostError, messageOf } from '../../kernel/errors.ts';
 import { pause } from '../../kernel/time.ts';
 import type { InstalledPlugin } from '../../storage/installed.ts';
-import type { PluginAdmin } from './admin.ts';
+import type { PluginAdmin } from '../change/admin.ts';
 import { createCatalogue, type Catalogue } from './catalogue.ts';
-import { pluginFolders, readFolder } from './folder.ts';
-import { openInbox, type Inbox } from './inbox.ts';
+import { pluginFolders, readFolder } from '../source/folder.ts';
+import { openInbox, type Inbox } from '../change/inbox.ts';
 import { createKeeper, type Halt, type Keeper, type KeeperOptions } from './keeper.ts';
-import { createManager, type ManagerOptions } from './manager.ts';
+import { createManager, type ManagerOptions } from '../change/manager.ts';
 import type { PluginSource } from './plugin.ts';
-import * as records from './record.ts';
+import * as records from '../change/record.ts';
 
 export interface PluginsOptions
   extends

@@ -11,7 +11,7 @@ import { subscriptionsOf } from '../manifest/notifications.ts';
 import type { Owner } from '../trust/trust.ts';
 import { checkHealth } from './health-check.ts';
 import { createRouteTable, type RouteMatch } from './routes.ts';
-import { mapPlaces } from './source-map.ts';
+import { mapPlaces } from '../source/source-map.ts';
 
 export interface LivePlugin {
   readonly manifest: Manifest;

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { readFolder } from '../../bundles/live/folder.ts';
+import { readFolder } from '../../bundles/source/folder.ts';
 import { preparePlugin, type LivePlugin } from '../../bundles/live/plugin.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { createLimitsBook } from '../../quotas/limits-book.ts';

@@ -3,8 +3,8 @@
  * May import: kernel, message.
  */
 import { messageOf } from '../../kernel/errors.ts';
-import { type Doc, decodeNode } from '../xml-documents.ts';
-import { type XmlNode, parseXml } from '../xml-tree.ts';
+import { type Doc, decodeNode } from '../xml/documents.ts';
+import { type XmlNode, parseXml } from '../xml/tree.ts';
 import { type ReadBody, eventIdOf, eventTypeOf, timestampOf } from './body.ts';
 import type { EntityRef } from './event.ts';
 import { refOf } from './references.ts';

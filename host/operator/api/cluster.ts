@@ -5,7 +5,7 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 
-import type { PluginAdmin } from '../../bundles/live/admin.ts';
+import type { PluginAdmin } from '../../bundles/change/admin.ts';
 import type { Lease } from '../../cluster/leases.ts';
 import type { LinkStatus } from '../../cluster/link/link.ts';
 import type { Member } from '../../cluster/members.ts';

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
 import { z } from 'zod';
 
-import type { PluginAdmin } from '../../bundles/live/admin.ts';
+import type { PluginAdmin } from '../../bundles/change/admin.ts';
 import type { Logbook } from '../../bundles/live/logbook.ts';
 import type { Clock } from '../../kernel/time.ts';
 import type { ApiEnv } from '../identify.ts';

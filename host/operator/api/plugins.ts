@@ -5,7 +5,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 
-import type { PluginAdmin } from '../../bundles/live/admin.ts';
+import type { PluginAdmin } from '../../bundles/change/admin.ts';
 import { operatorOnly, type ApiEnv } from '../identify.ts';
 import { bodyOf, pluginOf, versionSchema } from './input.ts';
 import { createUpload } from './upload.ts';

@@ -5,7 +5,7 @@
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 
-import type { PluginAdmin, TenantView } from '../../bundles/live/admin.ts';
+import type { PluginAdmin, TenantView } from '../../bundles/change/admin.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { operatorOnly, type ApiEnv } from '../identify.ts';
 import { bodyOf, orgSchema, pluginOf, scopeOf, versionSchema } from './input.ts';

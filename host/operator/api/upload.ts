@@ -6,7 +6,7 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 
 import { ARCHIVE_DEFAULTS } from '../../bundles/archive/zip.ts';
-import type { PluginAdmin, Uploaded } from '../../bundles/live/admin.ts';
+import type { PluginAdmin, Uploaded } from '../../bundles/change/admin.ts';
 import { HostError } from '../../kernel/errors.ts';
 import type { ApiEnv } from '../identify.ts';
 import { readBody } from './body.ts';

@@ -11,7 +11,7 @@ import type { Configs } from '../../bindings/config/index.ts';
 import type { BindingRegistry } from '../../bindings/registry.ts';
 import type { LivePlugin } from '../../bundles/live/catalogue.ts';
 import type { Logbook } from '../../bundles/live/logbook.ts';
-import { mapPlaces } from '../../bundles/live/source-map.ts';
+import { mapPlaces } from '../../bundles/source/source-map.ts';
 import { codeOf, messageOf, type Code } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { CloudEvent } from '../../message/notification/event.ts';

@@ -5,7 +5,7 @@
  * The list of operations is one set for the whole cloud. Bare names before API 33.0, elements with a category from
  * then on; either is read, and the form that the version wants is sent.
  */
-import type { Doc } from '../../message/xml-documents.ts';
+import type { Doc } from '../../message/xml/documents.ts';
 import type { RequestOptions } from '../client/calls.ts';
 import { compareVersions } from '../client/versions.ts';
 import type { VcloudClient } from '../client.ts';

@@ -3,9 +3,9 @@
  * May import: kernel, message, vcloud.
  */
 import { HostError } from '../../kernel/errors.ts';
-import type { Doc } from '../../message/xml-documents.ts';
-import { decodeXml } from '../../message/xml-documents.ts';
-import { legalize } from '../../message/xml-text.ts';
+import type { Doc } from '../../message/xml/documents.ts';
+import { decodeXml } from '../../message/xml/documents.ts';
+import { legalize } from '../../message/xml/text.ts';
 import type { RequestOptions } from '../client/calls.ts';
 import type { VcloudClient } from '../client.ts';
 import { hasStatus } from '../errors.ts';

@@ -3,7 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import { HostError } from '../../kernel/errors.ts';
-import { decodeXml } from '../../message/xml-documents.ts';
+import { decodeXml } from '../../message/xml/documents.ts';
 
 /** Compare two versions by their numbers, `36.3` before `37.0`. */
 export function compareVersions(a: string, b: string): number {

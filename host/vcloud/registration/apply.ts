@@ -4,8 +4,8 @@
  */
 import type { Log } from '../../kernel/log.ts';
 import { silentLog } from '../../kernel/log.ts';
-import type { Doc } from '../../message/xml-documents.ts';
-import { decodeXml, mediaTypeOf } from '../../message/xml-documents.ts';
+import type { Doc } from '../../message/xml/documents.ts';
+import { decodeXml, mediaTypeOf } from '../../message/xml/documents.ts';
 import type { VcloudClient } from '../client.ts';
 import { VcloudError, hasStatus } from '../errors.ts';
 import { findLink } from '../links.ts';

@@ -2,7 +2,7 @@
  * The manifest's service as documents of vCloud, children as a tree.
  * May import: message, vcloud.
  */
-import type { Doc } from '../../message/xml-documents.ts';
+import type { Doc } from '../../message/xml/documents.ts';
 import { uuidOf } from '../links.ts';
 import type {
   AclRuleSpec,

@@ -2,7 +2,7 @@
  * The sub-collections of a service: where each is found, created and what it consists of.
  * May import: message.
  */
-import type { Doc } from '../../message/xml-documents.ts';
+import type { Doc } from '../../message/xml/documents.ts';
 import { uuidOf } from '../links.ts';
 
 /** Names of the documents of which a service has many. */

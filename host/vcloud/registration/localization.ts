@@ -3,7 +3,7 @@
  * May import: message, vcloud.
  */
 import { createHash } from 'node:crypto';
-import { decodeXml, mediaTypeOf } from '../../message/xml-documents.ts';
+import { decodeXml, mediaTypeOf } from '../../message/xml/documents.ts';
 import type { VcloudClient } from '../client.ts';
 import { findLink } from '../links.ts';
 import type { LocalizationSpec } from '../service-spec.ts';

@@ -2,7 +2,7 @@
  * Reads what is registered now: the service, its rights and its sub-collections as a tree.
  * May import: kernel, message, vcloud.
  */
-import type { Doc } from '../../message/xml-documents.ts';
+import type { Doc } from '../../message/xml/documents.ts';
 import type { RequestOptions } from '../client/calls.ts';
 import type { VcloudClient } from '../client.ts';
 import { hasStatus } from '../errors.ts';

@@ -3,7 +3,7 @@
  * May import: kernel, message, vcloud.
  */
 import { HostError } from '../../kernel/errors.ts';
-import type { Doc } from '../../message/xml-documents.ts';
+import type { Doc } from '../../message/xml/documents.ts';
 import type { VcloudClient } from '../client.ts';
 import type { ServiceSpec } from '../service-spec.ts';
 import type { Change, FieldChange, Plan } from './change.ts';

@@ -2,7 +2,7 @@
  * Names of rights to the URNs that messages carry.
  * May import: message, vcloud.
  */
-import type { Doc } from '../../message/xml-documents.ts';
+import type { Doc } from '../../message/xml/documents.ts';
 import type { VcloudClient } from '../client.ts';
 import { hasStatus } from '../errors.ts';
 import { queryPath, readRecords, uuidOf } from '../links.ts';

@@ -7,7 +7,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { packBundle } from '../../../bundles/archive/pack.ts';
-import type { Uploaded } from '../../../bundles/live/admin.ts';
+import type { Uploaded } from '../../../bundles/change/admin.ts';
 import { readSigningKey } from '../../../bundles/trust/keys.ts';
 import { signBundle } from '../../../bundles/trust/signature.ts';
 import { HostError } from '../../../kernel/errors.ts';

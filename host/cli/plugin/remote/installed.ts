@@ -2,7 +2,7 @@
  * `vcx plugin list`, `show`, `approve`, `rollback`, `enable`, `disable`, `remove`: what the host has installed.
  * May import: everything.
  */
-import type { PluginView } from '../../../bundles/live/admin.ts';
+import type { PluginView } from '../../../bundles/change/admin.ts';
 import { HostError } from '../../../kernel/errors.ts';
 import type { Answer } from '../run.ts';
 import { commandName } from '../sdk.ts';

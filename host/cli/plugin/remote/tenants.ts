@@ -2,7 +2,7 @@
  * `vcx plugin tenants`, `config`, `pin`, `limits`: what is set for orgs.
  * May import: everything.
  */
-import type { PluginView, TenantView } from '../../../bundles/live/admin.ts';
+import type { PluginView, TenantView } from '../../../bundles/change/admin.ts';
 import { HostError } from '../../../kernel/errors.ts';
 import { LIMITS } from '../../../quotas/limits.ts';
 import { parseJson, readText } from '../files.ts';

@@ -3,10 +3,10 @@
  * May import: kernel, message.
  */
 import { XMLBuilder } from 'fast-xml-parser';
-import { HostError } from '../kernel/errors.ts';
-import type { ChildRule, Prefix, ScalarKind, TypeRule } from './xml-schema.ts';
-import { NAMESPACES } from './xml-schema.ts';
-import { ILLEGAL_CHARACTER, escapeXml } from './xml-text.ts';
+import { HostError } from '../../kernel/errors.ts';
+import type { ChildRule, Prefix, ScalarKind, TypeRule } from './schema.ts';
+import { NAMESPACES } from './schema.ts';
+import { ILLEGAL_CHARACTER, escapeXml } from './text.ts';
 
 const XSI_TYPE = 'xsi:type';
 

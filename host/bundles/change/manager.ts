@@ -8,16 +8,16 @@ import type { InstalledPlugin, InstalledStore } from '../../storage/installed.ts
 import type { KvStore } from '../../storage/kv-store.ts';
 import type { TenantStore } from '../../storage/tenants.ts';
 import type { Actor, PluginAdmin, PluginView } from './admin.ts';
-import { readSource, type TrustPolicy } from './bundle-source.ts';
-import type { Catalogue } from './catalogue.ts';
+import { readSource, type TrustPolicy } from '../source/bundle.ts';
+import type { Catalogue } from '../live/catalogue.ts';
 import { changesOfOwner } from './changes-of-owner.ts';
-import type { Keeper } from './keeper.ts';
-import type { Logbook } from './logbook.ts';
+import type { Keeper } from '../live/keeper.ts';
+import type { Logbook } from '../live/logbook.ts';
 import { createInstaller, GOING_LIVE } from './installer.ts';
 import * as records from './record.ts';
 import { createTenantAdmin } from './tenant-admin.ts';
 import { mustOwn, operatorOnly, unknownPlugin } from './rights.ts';
-import { createTurns, type Turns } from './turns.ts';
+import { createTurns, type Turns } from '../live/turns.ts';
 import { readManifest, viewOf } from './view.ts';
 
 export interface ManagerOptions {

@@ -10,13 +10,13 @@ import type { KvStore } from '../../storage/kv-store.ts';
 import type { TenantStore } from '../../storage/tenants.ts';
 import type { Actor, Uploaded, UploadOptions } from './admin.ts';
 import { asksOf, growthOf } from './asks.ts';
-import type { CheckedSource } from './bundle-source.ts';
-import type { Catalogue, LivePlugin } from './catalogue.ts';
-import { checkClaims } from './claims.ts';
-import type { Keeper } from './keeper.ts';
-import type { Logbook } from './logbook.ts';
+import type { CheckedSource } from '../source/bundle.ts';
+import type { Catalogue, LivePlugin } from '../live/catalogue.ts';
+import { checkClaims } from '../live/claims.ts';
+import type { Keeper } from '../live/keeper.ts';
+import type { Logbook } from '../live/logbook.ts';
 import * as records from './record.ts';
-import type { Turns } from './turns.ts';
+import type { Turns } from '../live/turns.ts';
 
 export interface InstallerOptions {
   readonly installed: InstalledStore;

@@ -4,9 +4,9 @@
  */
 import { hash } from 'node:crypto';
 
-import { systemClock, type Clock } from '../kernel/time.ts';
-import type { Call } from '../message/call.ts';
-import type { ReplyMessage } from '../message/encode.ts';
+import { systemClock, type Clock } from '../../kernel/time.ts';
+import type { Call } from '../../message/call.ts';
+import type { ReplyMessage } from '../../message/encode.ts';
 
 export interface RecallOptions {
   /** How long a reply is remembered in ms. @default 60000 */

@@ -9,10 +9,10 @@ import { readBundle } from '../archive/bundle.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Actor, PluginView } from './admin.ts';
 import { asksOf, growthOf } from './asks.ts';
-import type { Catalogue } from './catalogue.ts';
-import type { Keeper, PluginState } from './keeper.ts';
+import type { Catalogue } from '../live/catalogue.ts';
+import type { Keeper, PluginState } from '../live/keeper.ts';
 import { mustOwn, unknown } from './rights.ts';
-import { versionsOf, type Shelf } from './shelf.ts';
+import { versionsOf, type Shelf } from '../live/shelf.ts';
 
 export interface ViewRooms {
   readonly installed: InstalledStore;

@@ -3,7 +3,7 @@
  * `VCloudExtension` and `Tasks` of the base types are never sent, and passed over when read.
  * May import: message.
  */
-import { elementsOf, extend, type } from './xml-schema.ts';
+import { elementsOf, extend, type } from './schema.ts';
 
 const { optional, one, many } = elementsOf('vcloud');
 

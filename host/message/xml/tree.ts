@@ -3,9 +3,9 @@
  * May import: kernel. fast-xml-parser is used in the xml-* files and nowhere else.
  */
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
-import { HostError, messageOf } from '../kernel/errors.ts';
-import { readPlainXml } from './xml-plain.ts';
-import { ILLEGAL_CHARACTER, decodeEntities } from './xml-text.ts';
+import { HostError, messageOf } from '../../kernel/errors.ts';
+import { readPlainXml } from './plain.ts';
+import { ILLEGAL_CHARACTER, decodeEntities } from './text.ts';
 
 export interface XmlNode {
   /** Namespace URI, '' when there is none. */

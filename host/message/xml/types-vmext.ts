@@ -2,7 +2,7 @@
  * The types of the extension namespace (XSD: extension/services, settings, notification, taskExtensionRequest).
  * May import: message.
  */
-import { elementsOf, extend, type } from './xml-schema.ts';
+import { elementsOf, extend, type } from './schema.ts';
 import {
   entity,
   entityLink,
@@ -13,7 +13,7 @@ import {
   resource,
   taskOperationList,
   taskRequest,
-} from './xml-types-vcloud.ts';
+} from './types-vcloud.ts';
 
 const { optional, one, many, typed } = elementsOf('vmext');
 

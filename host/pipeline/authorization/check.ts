@@ -2,15 +2,15 @@
  * vCloud's own word on a call: its `authorizationcheck`, asked once for many, remembered for seconds, closed on failure.
  * May import: kernel, message, vcloud, bundles.
  */
-import { HostError, messageOf } from '../kernel/errors.ts';
-import { silentLog, type Log } from '../kernel/log.ts';
-import type { Metrics } from '../kernel/metrics.ts';
-import { systemClock, type Clock } from '../kernel/time.ts';
-import { decodeXml } from '../message/xml-documents.ts';
-import type { VcloudClient } from '../vcloud/client.ts';
-import { hasStatus } from '../vcloud/errors.ts';
-import { findLink, uuidOf } from '../vcloud/links.ts';
-import { findService } from '../vcloud/registration/observe.ts';
+import { HostError, messageOf } from '../../kernel/errors.ts';
+import { silentLog, type Log } from '../../kernel/log.ts';
+import type { Metrics } from '../../kernel/metrics.ts';
+import { systemClock, type Clock } from '../../kernel/time.ts';
+import { decodeXml } from '../../message/xml/documents.ts';
+import type { VcloudClient } from '../../vcloud/client.ts';
+import { hasStatus } from '../../vcloud/errors.ts';
+import { findLink, uuidOf } from '../../vcloud/links.ts';
+import { findService } from '../../vcloud/registration/observe.ts';
 
 /** Everything the answer depends on; all of it is part of the key under which it is remembered. */
 export interface Question {

@@ -10,7 +10,7 @@ import { bundlePlugin } from '#sdk/guest';
 
 import { HostError, messageOf } from '../../kernel/errors.ts';
 import { parseManifest, type Manifest } from '../manifest/manifest.ts';
-import type { PluginSource } from './plugin.ts';
+import type { PluginSource } from '../live/plugin.ts';
 
 /** Who puts source into the host's own folders is the provider. */
 const OWNER = { id: 'provider', kind: 'provider' } as const;

@@ -2,9 +2,9 @@
  * Stage: may this caller do this? Default deny; identity comes from the security context only.
  * May import: kernel, message, bundles.
  */
-import type { Call } from '../message/call.ts';
-import { refuse, type Refusal } from './refusal.ts';
-import type { Routed } from './route.ts';
+import type { Call } from '../../message/call.ts';
+import { refuse, type Refusal } from '../refusal.ts';
+import type { Routed } from '../route.ts';
 
 /** Names of a plug-in's rights to the URNs of this installation. */
 export interface RightsDirectory {

@@ -2,7 +2,7 @@
  * One deadline for a call, and the estimate of how far the cell's clock is from ours.
  * May import: kernel, message.
  */
-import type { Call } from '../message/call.ts';
+import type { Call } from '../../message/call.ts';
 
 export interface DeadlineOptions {
   /** How long vCloud waits (`extensibility.timeout`). @default 10000 */

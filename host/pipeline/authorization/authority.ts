@@ -2,10 +2,10 @@
  * Asks vCloud about those calls for which the manifest wants it; what can not be asked is refused.
  * May import: kernel, message, bundles.
  */
-import type { Manifest, ManifestRoute } from '../bundles/manifest/manifest.ts';
-import type { AuthorizationCheck, Question, Verdict } from './authorization-check.ts';
+import type { Manifest, ManifestRoute } from '../../bundles/manifest/manifest.ts';
+import type { AuthorizationCheck, Question, Verdict } from './check.ts';
 import type { AuthorizationAuthority } from './authorize.ts';
-import { refuse, type Refusal } from './refusal.ts';
+import { refuse, type Refusal } from '../refusal.ts';
 
 /** Whether this route asks vCloud about calls with this method. */
 export function wantsCheck(

@@ -4,7 +4,7 @@
  * leaves to them.
  * May import: message.
  */
-import type { XmlNode } from './xml-tree.ts';
+import type { XmlNode } from './tree.ts';
 
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
 const XML = 'http://www.w3.org/XML/1998/namespace';

@@ -8,7 +8,7 @@ import { HostError } from '../../kernel/errors.ts';
 import { readBundle } from '../archive/bundle.ts';
 import type { Owner, Trust } from '../trust/trust.ts';
 import { verifyBundle } from '../trust/verify.ts';
-import type { PluginSource } from './plugin.ts';
+import type { PluginSource } from '../live/plugin.ts';
 
 export interface TrustPolicy {
   /** Asked each time, so that a key revoked since counts. Throws CONFIG_INVALID. */

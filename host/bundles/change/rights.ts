@@ -4,7 +4,7 @@
  */
 import { HostError } from '../../kernel/errors.ts';
 import type { Actor } from './admin.ts';
-import type { Catalogue } from './catalogue.ts';
+import type { Catalogue } from '../live/catalogue.ts';
 
 /** Owners learn of plug-ins of others as little as of those that are not there. */
 export function mustOwn({ plugin, owner }: { plugin: string; owner: string }, actor: Actor): void {

@@ -2,15 +2,15 @@
  * Every vCloud document by the name of its root element: value to XML and XML to value.
  * May import: kernel, message.
  */
-import { HostError } from '../kernel/errors.ts';
-import type { Prefix, TypeRule, ValueOf } from './xml-schema.ts';
-import { NAMESPACES, elementsOf, extend, type } from './xml-schema.ts';
-import { readValue } from './xml-read.ts';
-import type { XmlCaps, XmlNode } from './xml-tree.ts';
-import { parseXml } from './xml-tree.ts';
-import * as vcloud from './xml-types-vcloud.ts';
-import * as vmext from './xml-types-vmext.ts';
-import { writeDocument } from './xml-write.ts';
+import { HostError } from '../../kernel/errors.ts';
+import type { Prefix, TypeRule, ValueOf } from './schema.ts';
+import { NAMESPACES, elementsOf, extend, type } from './schema.ts';
+import { readValue } from './read.ts';
+import type { XmlCaps, XmlNode } from './tree.ts';
+import { parseXml } from './tree.ts';
+import * as vcloud from './types-vcloud.ts';
+import * as vmext from './types-vmext.ts';
+import { writeDocument } from './write.ts';
 
 const versions = elementsOf('versions');
 

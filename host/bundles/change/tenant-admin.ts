@@ -8,11 +8,11 @@ import { LIMITS, type LimitName } from '../../quotas/limits.ts';
 import type { InstalledStore } from '../../storage/installed.ts';
 import type { TenantStore } from '../../storage/tenants.ts';
 import type { Actor, PluginAdmin, PluginView, Scope } from './admin.ts';
-import type { Catalogue } from './catalogue.ts';
-import type { Keeper } from './keeper.ts';
+import type { Catalogue } from '../live/catalogue.ts';
+import type { Keeper } from '../live/keeper.ts';
 import { mustBeAllowed } from './record.ts';
 import { operatorOnly, unknown } from './rights.ts';
-import type { Turns } from './turns.ts';
+import type { Turns } from '../live/turns.ts';
 import { manifestOf } from './view.ts';
 
 export interface TenantAdminOptions {

@@ -2,10 +2,10 @@
  * A parsed tree to a typed value, by the rule of its type.
  * May import: kernel, message.
  */
-import { HostError } from '../kernel/errors.ts';
-import type { ChildRule, ScalarKind, TypeRule } from './xml-schema.ts';
-import { NAMESPACES } from './xml-schema.ts';
-import type { XmlNode } from './xml-tree.ts';
+import { HostError } from '../../kernel/errors.ts';
+import type { ChildRule, ScalarKind, TypeRule } from './schema.ts';
+import { NAMESPACES } from './schema.ts';
+import type { XmlNode } from './tree.ts';
 
 /**
  * Read what the rule knows and pass over the rest: newer API versions add elements.

@@ -2,14 +2,14 @@
  * Results of vCloud's typed queries: one record an element, its data in attributes.
  * May import: kernel, message.
  */
-import { HostError } from '../kernel/errors.ts';
-import { readValue } from './xml-read.ts';
-import type { ValueOf } from './xml-schema.ts';
-import { NAMESPACES } from './xml-schema.ts';
-import type { XmlCaps } from './xml-tree.ts';
-import { parseXml } from './xml-tree.ts';
-import type { link } from './xml-types-vcloud.ts';
-import { container } from './xml-types-vcloud.ts';
+import { HostError } from '../../kernel/errors.ts';
+import { readValue } from './read.ts';
+import type { ValueOf } from './schema.ts';
+import { NAMESPACES } from './schema.ts';
+import type { XmlCaps } from './tree.ts';
+import { parseXml } from './tree.ts';
+import type { link } from './types-vcloud.ts';
+import { container } from './types-vcloud.ts';
 
 export interface QueryRecord {
   /** Name of the element, as `ApiFilterRecord`. */

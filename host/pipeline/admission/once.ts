@@ -2,13 +2,13 @@
  * Stage: a call that must not run twice is written to the journal before its handler runs.
  * May import: kernel, message, storage.
  */
-import { messageOf } from '../kernel/errors.ts';
-import type { Log } from '../kernel/log.ts';
-import { pause } from '../kernel/time.ts';
-import type { ReplyMessage } from '../message/encode.ts';
-import type { Begun, Journal } from '../storage/journal.ts';
+import { messageOf } from '../../kernel/errors.ts';
+import type { Log } from '../../kernel/log.ts';
+import { pause } from '../../kernel/time.ts';
+import type { ReplyMessage } from '../../message/encode.ts';
+import type { Begun, Journal } from '../../storage/journal.ts';
 import type { CallIdentity } from './recall.ts';
-import { refuse, type Refusal } from './refusal.ts';
+import { refuse, type Refusal } from '../refusal.ts';
 
 export interface OnceRooms {
   readonly journal: Journal;
