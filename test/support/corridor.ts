@@ -162,7 +162,7 @@ function testCatalogue(
       source: '',
       limits,
       isolation: 'plugin' as const,
-      bindings: [],
+      bindings: manifest.bindings,
     },
     match: createRouteTable([{ target: null, routes: manifest.routes }]),
     handlers,
