@@ -50,6 +50,7 @@ export function pluginOptions(
     watchFolders: plugins.watch,
     inbox: plugins.inbox ?? null,
     hostName: hostNameOf(config),
+    othersServe: store.cluster !== null,
     workshop,
     logbook,
     log,

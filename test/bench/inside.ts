@@ -73,6 +73,7 @@ export async function openInside(options: Partial<SandboxOptions> = {}): Promise
       watchFolders: false,
       inbox: null,
       hostName: 'bench',
+      othersServe: false,
       installed: stack.use(openSqliteInstalled(database)),
       tenants,
       kv: openMemoryKv(),

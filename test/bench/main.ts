@@ -1,6 +1,6 @@
 /**
  * The benchmark: `npm run bench -- [--json FILE] [--quick] [--only NAME,…] [--profile FOLDER]`.
- * Names: compare, echo, hostile, dispatch, cold, memory, orgs, waiting. `--profile` writes a CPU profile of the host.
+ * Names: compare, echo, hostile, dispatch, cold, memory, orgs, waiting, events. `--profile` writes a CPU profile of the host.
  * May import: test/bench, sdk/localcloud.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,6 +19,7 @@ import {
   planOf,
   type Sample,
 } from './compare.ts';
+import { eventTables, measureEvents } from './events/section.ts';
 import { brief, table } from './figures.ts';
 import { besideHostile, type Beside } from './hostile.ts';
 import { BENCH_PLUGINS, PLUGINS } from './inside.ts';
@@ -125,6 +126,13 @@ async function attacked(url: string, host: HostPeer): Promise<void> {
   );
 }
 
+async function notified(): Promise<void> {
+  const execArgv = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : [];
+  figures.events = await measureEvents({ quick, execArgv });
+  heading('Notifications');
+  console.log(eventTables(figures.events));
+}
+
 async function alone(): Promise<void> {
   const rows: string[][] = [];
   const add = (what: string, value: string): void => void rows.push([what, value]);
@@ -159,6 +167,7 @@ async function alone(): Promise<void> {
 
 if (wanted('compare', 'echo', 'hostile')) await overBroker();
 await alone();
+if (wanted('events')) await notified();
 const verdicts = judge(figures);
 heading('Targets');
 console.log(

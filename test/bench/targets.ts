@@ -4,6 +4,7 @@
  */
 import type { Cold, ManyOrgs, Memory, Spent, Waiting } from './alone.ts';
 import type { Cell, Sample } from './compare.ts';
+import type { EventFigures } from './events/section.ts';
 import { brief } from './figures.ts';
 import type { Beside } from './hostile.ts';
 
@@ -17,6 +18,7 @@ export interface Figures {
   orgs?: ManyOrgs;
   waiting?: Waiting;
   hostile?: { otherPlugin: Beside; samePlugin: Beside };
+  events?: EventFigures;
 }
 
 export interface Verdict {
@@ -39,7 +41,7 @@ export function judge(figures: Figures): Verdict[] {
 }
 
 function rulesOf(figures: Figures): Rule[] {
-  const { cold, memory, orgs, waiting, hostile } = figures;
+  const { cold, memory, orgs, waiting, hostile, events } = figures;
   const beside = hostile?.otherPlugin;
   const shared = hostile?.samePlugin;
   return [
@@ -59,6 +61,16 @@ function rulesOf(figures: Figures): Rule[] {
       'errors',
       hostile && (beside?.errors ?? 0) + (shared?.errors ?? 0),
     ),
+    rule('events of one subscriber that does nothing', { least: 0.5 }, 'of raw', events?.one.ratio),
+    rule('  the same, of ten orgs', { least: 0.5 }, 'of raw', events?.ten.ratio),
+    rule('events lost when a host is killed', { most: 0 }, 'events', events?.killed.lost),
+    rule(
+      '  handled again after their acknowledgement',
+      { most: 0 },
+      'events',
+      events?.killed.againAfterAck,
+    ),
+    rule('999 events beside a poison one', { most: 1.1 }, 'x', events?.poison.ratio),
   ];
 }
 

@@ -211,7 +211,7 @@ test('a key that was revoked after the install stops its plug-ins at the next st
   expect([await ask('acme'), await ask()]).toEqual(['1.0.0', '1.1.0']);
 
   await reopen();
-  expect([await ask('acme'), await ask()]).toEqual([404, '1.1.0']);
+  expect([await ask('acme'), await ask()]).toEqual([503, '1.1.0']);
   const view = await kit.admin.show('acmes', OPERATOR);
   expect(view).toMatchObject({ state: 'failed', current: '1.0.0' });
   expect(view.reason).toContain('was revoked');
@@ -268,7 +268,7 @@ test('without a signature only where that is allowed, and not after it is not an
   expect(await ask()).toBe('hi');
   expect((await show()).versions).toMatchObject([{ unsigned: true }]);
   await reopen();
-  expect(await ask()).toBe(404);
+  expect(await ask()).toBe(503);
   expect((await show()).reason).toContain('not signed');
 });
 

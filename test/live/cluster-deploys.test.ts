@@ -118,6 +118,15 @@ test('a host that was away during two deploys has the second one live before it 
   expect(await bodies(hosts)).toEqual(new Set(['3.1.0']));
 });
 
+test('a host that can load no version of a plug-in leaves its calls to those that can', async () => {
+  await using poor = await world.start('poor', { trusts: [ownerOf()] });
+  await poor.ready();
+  expect((await stateOf(poor)).version).toBe('none');
+  const statuses = new Set<number>();
+  for (let call = 0; call < 12; call += 1) statuses.add((await world.client.ask(DEMO)).status);
+  expect([...statuses]).toEqual([200]);
+});
+
 test('settings, secrets and pins of an org that are set through one host hold on all', async () => {
   const [a, b, c] = hosts as [ClusterHost, ClusterHost, ClusterHost];
   const org = crypto.randomUUID();

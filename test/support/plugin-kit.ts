@@ -107,6 +107,7 @@ export async function openPluginKit(options: PluginKitOptions): Promise<PluginKi
       watchFolders: false,
       inbox: options.inbox ?? null,
       hostName: options.hostName ?? 'test',
+      othersServe: false,
       installed,
       tenants,
       kv,

@@ -48,7 +48,8 @@ export interface Catalogue {
   replace(name: string, shelf: Shelf | null): void;
   /**
    * Keep the service of a plug-in that is not live, so that its calls still come and get an answer: `unavailable`
-   * when a version of it should be live, 404 when none should. Until it has a shelf.
+   * when a version of it should be live, 404 when none should. Until it has a shelf. Where others serve, they get the
+   * calls of what can't be loaded here.
    */
   reserve(name: string, absent: Absent): void;
   /** Called after every change, until disposed. */
@@ -65,8 +66,16 @@ export interface Absent {
 const NONE: Serving = { kind: 'none' };
 
 /** Whether an org has a plug-in, and which version it stays with, is the tenants' to say. */
-export function createCatalogue(tenants: Pick<TenantStore, 'view'>): Catalogue {
-  return new LiveCatalogue(tenants);
+export function createCatalogue(
+  tenants: Pick<TenantStore, 'view'>,
+  options: CatalogueOptions = {},
+): Catalogue {
+  return new LiveCatalogue(tenants, options.othersServe ?? false);
+}
+
+export interface CatalogueOptions {
+  /** Other hosts take calls from the same queues: what can't be loaded here may run there. @default false */
+  readonly othersServe?: boolean;
 }
 
 class LiveCatalogue implements Catalogue {
@@ -82,8 +91,11 @@ class LiveCatalogue implements Catalogue {
   /** By plug-in, in place of a shelf. */
   readonly #absent = new Map<string, Absent>();
 
-  constructor(tenants: Pick<TenantStore, 'view'>) {
+  readonly #othersServe: boolean;
+
+  constructor(tenants: Pick<TenantStore, 'view'>, othersServe: boolean) {
     this.#tenants = tenants;
+    this.#othersServe = othersServe;
   }
 
   get live(): readonly LivePlugin[] {
@@ -175,6 +187,9 @@ class LiveCatalogue implements Catalogue {
 
   reserve(name: string, absent: Absent): void {
     if (this.#shelves.has(name)) return;
+    // Its calls go to those that have it, unless they are taken here already: then an answer is better than none.
+    const isTaken = this.#absent.has(name);
+    if (this.#othersServe && absent.version !== null && !isTaken) return;
     this.#absent.set(name, absent);
     for (const watcher of this.#watchers) watcher();
   }

@@ -27,6 +27,8 @@ export interface PluginsOptions
   readonly watchFolders: boolean;
   /** Folder for bundles, or null. */
   readonly inbox: string | null;
+  /** Whether there are other hosts on the same queues. */
+  readonly othersServe: boolean;
   /** Of this host, for others to read why a roll-out stopped. */
   readonly hostName: string;
 }
@@ -44,7 +46,8 @@ const PINS_MS = 1_000;
 /** Loads all there is; a broken plug-in stops only itself. Throws CONFIG_INVALID for folders that can't be read. */
 export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
   await using stack = new AsyncDisposableStack();
-  const catalogue = createCatalogue(options.tenants);
+  const { othersServe } = options;
+  const catalogue = createCatalogue(options.tenants, { othersServe });
   const onHalt = (record: InstalledPlugin, why: Halt) => halt(options, record, why);
   const onGone = (plugin: string) => options.logbook.forget(plugin);
   const keeper = stack.use(createKeeper({ ...options, catalogue, onHalt, onGone }));

@@ -164,8 +164,7 @@ class NatsBucket implements Bucket {
 
   async entries(filter: string): Promise<BucketEntry[]> {
     const found = new Map<string, BucketEntry>();
-    const silentMs = SILENT_REQUESTS * this.#link.settings.requestMs;
-    using patience = openPatience(READ_ALL_MS, silentMs);
+    using patience = openPatience(READ_ALL_MS, SILENT_REQUESTS * this.#link.settings.requestMs);
     using reading = this.watch(filter, {
       reload: () => found.clear(),
       entry(entry) {
@@ -240,15 +239,12 @@ interface Patience extends Disposable {
 function openPatience(totalMs: number, silentMs: number): Patience {
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => undefined);
-  const after = (ms: number) =>
-    setTimeout(() => lost.reject(new Error(`no answer in ${ms} ms`)), ms).unref();
-  const [total, silent] = [after(totalMs), after(silentMs)];
+  const [total, silent] = [totalMs, silentMs].map((ms) =>
+    setTimeout(() => lost.reject(new Error(`no answer in ${ms} ms`)), ms).unref(),
+  );
   return {
     lost: lost.promise,
-    heard: () => void silent.refresh(),
-    [Symbol.dispose]() {
-      clearTimeout(total);
-      clearTimeout(silent);
-    },
+    heard: () => void silent?.refresh(),
+    [Symbol.dispose]: () => [total, silent].forEach(clearTimeout),
   };
 }

@@ -47,7 +47,7 @@ export interface ClusterOptions {
 
 /** What there is, and how large it may grow unless configured. */
 export const BUCKET_BYTES = {
-  journal: 268_435_456,
+  journal: 536_870_912,
   kv: 1_073_741_824,
   tasks: 33_554_432,
   blocking: 33_554_432,

@@ -4,7 +4,6 @@
  */
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { HostError, messageOf } from '../../kernel/errors.ts';
-import { readPlainXml } from './plain.ts';
 import { ILLEGAL_CHARACTER, decodeEntities } from './text.ts';
 
 export interface XmlNode {
@@ -67,13 +66,6 @@ export function parseXml(source: string | Uint8Array, caps: XmlCaps = {}): XmlNo
   if (/<!(?:DOCTYPE|ENTITY)/i.test(text)) throw invalid('a DTD or entity declaration is refused');
   if (ILLEGAL_CHARACTER.test(text)) throw invalid('a character that XML forbids');
   if (countAbove(text, '<', 2 * elements)) throw invalid(`more than ${elements} elements`);
-  const plain = readPlainXml(text, depth);
-  if (plain) return plain;
-  return parseFully(text, depth);
-}
-
-/** What `parseXml` does with documents that are not plain; exported for the test that compares both ways. */
-export function parseFully(text: string, depth: number): XmlNode {
   const verdict = XMLValidator.validate(text);
   if (verdict !== true) throw invalid(`not well-formed: ${verdict.err.msg}`);
   // The validator overlooks this behind an empty root.

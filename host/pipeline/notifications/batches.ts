@@ -5,7 +5,7 @@
  */
 
 /** While busy, what comes within this time goes together, ms; else what comes in one turn of the event loop. */
-const GATHER_MS = 2;
+const GATHER_MS = 1;
 /** A batch of so many is written at once. */
 const FULL = 32;
 

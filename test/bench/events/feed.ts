@@ -29,7 +29,7 @@ export interface Feed extends AsyncDisposable {
   bind(queue: string): Promise<void>;
   /** Messages that are ready in a queue. */
   depth(queue: string): Promise<number>;
-  readonly channel: ConfirmChannel;
+  readonly connection: ChannelModel;
 }
 
 export const orgOf = (index: number): string => uuid(7, index);
@@ -39,10 +39,10 @@ const uuid = (kind: number, index: number) =>
 export async function openFeed(url: string): Promise<Feed> {
   const connection: ChannelModel = await connect(url, { noDelay: true });
   connection.on('error', () => undefined);
-  const channel = await connection.createConfirmChannel();
+  const channel: ConfirmChannel = await connection.createConfirmChannel();
   await channel.assertExchange(EXCHANGE, 'topic', { durable: true });
   return {
-    channel,
+    connection,
     async publish({ count, orgs = 1, entities = 100, form = 'xml', typeOf }) {
       const ids: string[] = [];
       for (let index = 0; index < count; index += 1) {

@@ -30,6 +30,7 @@ export interface Killed {
 
 const FOLDER = fileURLToPath(new URL('plugins', import.meta.url));
 const QUEUE = 'vcx.events.bench-count';
+const TYPE = 'com/vmware/vcloud/event/vapp/create';
 const DRAIN_MS = 180_000;
 
 export async function killedInTheMiddle(events: number): Promise<Killed> {
@@ -41,7 +42,7 @@ export async function killedInTheMiddle(events: number): Promise<Killed> {
   const start = () => openHost(url, stateDir);
 
   const first = stack.use(await start());
-  const publishing = feed.publish({ count: events, orgs: 10, entities: 50 });
+  const publishing = feed.publish({ count: events, orgs: 10, entities: 50, typeOf: () => TYPE });
   await waitFor(() => handled(first, events / 2), undefined, DRAIN_MS);
   first.signal('SIGKILL');
   await first.exited;
@@ -94,8 +95,7 @@ async function unfinished(host: ChaosHost): Promise<number> {
 
 /** Ids of the events in a queue; they stay there, in their order. */
 async function waiting(feed: Feed, queue: string): Promise<Set<string>> {
-  const connection = feed.channel.connection;
-  const channel = await connection.createChannel();
+  const channel = await feed.connection.createChannel();
   const ids = new Set<string>();
   for (;;) {
     const message = await channel.get(queue, { noAck: false });

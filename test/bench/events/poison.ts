@@ -56,7 +56,7 @@ async function timeOf(host: ChaosHost, feed: Feed, poison: boolean): Promise<num
     count: EVENTS,
     orgs: 4,
     entities: 250,
-    typeOf: (index) => `com/vmware/vcloud/event/vm/${isPoison(index) ? 'poison' : 'create'}`,
+    typeOf: (index) => `com/vmware/vcloud/event/disk/${isPoison(index) ? 'poison' : 'create'}`,
   });
   const all = before + EVENTS - (poison ? 1 : 0);
   await waitFor(async () => (await handled(host)) >= all, undefined, TIMEOUT_MS);

@@ -38,7 +38,7 @@ export interface Rates {
   readonly ratio: number;
 }
 
-const PREFETCH = 64;
+const PREFETCH = 256;
 const QUEUE = 'vcx.events.bench-noop';
 const PLUGINS = fileURLToPath(new URL('plugins', import.meta.url));
 const RAW = fileURLToPath(new URL('raw-process.ts', import.meta.url));

@@ -4,7 +4,7 @@ import { definePlugin } from '#sdk';
 export default definePlugin({
   async notification(event) {
     if (event.type.endsWith('/poison')) throw new Error('poison');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 5));
   },
   fetch: () => new Response(),
 });
