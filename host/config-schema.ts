@@ -188,7 +188,7 @@ export const configSchema = z.strictObject({
        */
       exchanges: z.array(z.string().min(1)).min(1).default(['systemExchange']),
       /** Events of one plug-in in hand at once, at most. */
-      prefetch: z.int().min(1).max(1_000).default(64),
+      prefetch: z.int().min(1).max(1_000).default(128),
       /** Pauses before the second, third, … try of an event, in ms; the last one repeats. */
       retryMs: z.array(ms).min(1).max(20).default([1_000, 5_000, 30_000, 120_000, 600_000]),
     })

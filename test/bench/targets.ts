@@ -62,6 +62,7 @@ function rulesOf(figures: Figures): Rule[] {
       hostile && (beside?.errors ?? 0) + (shared?.errors ?? 0),
     ),
     rule('events of one subscriber that does nothing', { least: 0.5 }, 'of raw', events?.one.ratio),
+    rule('  the same, JSON', { least: 0.5 }, 'of raw', events?.json.ratio),
     rule('  the same, of ten orgs', { least: 0.5 }, 'of raw', events?.ten.ratio),
     rule('events lost when a host is killed', { most: 0 }, 'events', events?.killed.lost),
     rule(

@@ -338,7 +338,7 @@ test.each(CHECKS)('%s', async (_title, code, expected) => {
 });
 
 async function declaredNames(): Promise<{ values: string[]; all: string[] }> {
-  const folder = fileURLToPath(new URL('../../sdk/guest/globals', import.meta.url));
+  const folder = fileURLToPath(new URL('../../sdk/guest/globals/', import.meta.url));
   let text = '';
   for await (const file of glob('*.d.ts', { cwd: folder }))
     text += await readFile(folder + file, 'utf8');

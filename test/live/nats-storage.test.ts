@@ -3,6 +3,7 @@ import { Objm } from '@nats-io/obj';
 
 import { openPulse } from '../../host/cluster/pulse.ts';
 import { openNatsChanges } from '../../host/cluster/stores/changes.ts';
+import { openNatsHandledEvents } from '../../host/cluster/stores/handled-events.ts';
 import { openNatsInstalled } from '../../host/cluster/stores/installed.ts';
 import { openNatsJournal } from '../../host/cluster/stores/journal.ts';
 import { openNatsKv } from '../../host/cluster/stores/kv.ts';
@@ -10,6 +11,7 @@ import { openNatsOpenTasks } from '../../host/cluster/stores/open-tasks.ts';
 import { openNatsTenants } from '../../host/cluster/stores/tenants.ts';
 import type { Clock } from '../../host/kernel/time.ts';
 import { createSeal } from '../../host/storage/seal.ts';
+import { handledEventsCases } from '../contract/handled-events-cases.ts';
 import { installedCases } from '../contract/installed-cases.ts';
 import { journalCases } from '../contract/journal-cases.ts';
 import { kvCases } from '../contract/kv-cases.ts';
@@ -28,6 +30,11 @@ function cluster(clock?: Clock) {
     return { link, pulse: nats.use(await openPulse({ link })) };
   };
 }
+
+handledEventsCases('NATS', async () => {
+  const host = cluster();
+  return async () => openNatsHandledEvents((await host()).link);
+});
 
 kvCases('NATS', async (clock) => openNatsKv(await cluster(clock)()));
 

@@ -19,7 +19,7 @@ afterAll(async () => {
   await live?.[Symbol.asyncDispose]();
 });
 
-const FIXTURES = new URL('../../../shared/reference/fixtures', import.meta.url);
+const FIXTURES = new URL('../../../shared/reference/fixtures/', import.meta.url);
 const fixtures = existsSync(FIXTURES)
   ? readdirSync(FIXTURES)
       .filter((name) => /_request_|post_request/.test(name) && name.includes('amqp'))

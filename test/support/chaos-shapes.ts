@@ -20,7 +20,7 @@ export interface ShapeOptions {
   readonly replyTo: string;
 }
 
-const FIXTURES = new URL('../../../shared/reference/fixtures', import.meta.url);
+const FIXTURES = new URL('../../../shared/reference/fixtures/', import.meta.url);
 const fixtures = existsSync(FIXTURES)
   ? readdirSync(FIXTURES).map((name) => readFileSync(new URL(name, FIXTURES), 'utf8'))
   : [];

@@ -77,7 +77,7 @@ export function runnerCrypto(method: string, args: Record<string, string>): stri
     .digest('base64');
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Bundle plug-in code as an author's entry file; its folder has a space in its name. */
 export async function bundleText(code: string): Promise<PluginScript> {

@@ -30,7 +30,7 @@ export interface KnownEvents {
   claim(plugin: string, event: OneEvent, attempt: number): Promise<Claim>;
 }
 
-/** Answered from memory; older ones are asked of the store. */
+/** At least so many are answered from memory; older ones are asked of the store. */
 const REMEMBERED = 20_000;
 /** Events in hand from which writing them down may wait a moment for others. */
 const BUSY = 8;
@@ -44,7 +44,7 @@ class Known implements KnownEvents {
   readonly #store: HandledEvents;
   readonly #log: Log;
   readonly #keep: (event: HandledEvent) => Promise<void>;
-  readonly #done = new Set<string>();
+  readonly #done = new Recent();
   /** Events that wait at the broker, with their next attempt. */
   readonly #again = new Map<string, number>();
   readonly #inHand = new Map<string, Promise<void>>();
@@ -80,7 +80,7 @@ class Known implements KnownEvents {
     if (attempt < (this.#again.get(key) ?? 0)) return 'waiting';
     try {
       if (!(await this.#store.has(event))) return null;
-      remember(this.#done, key);
+      this.#done.add(key);
       return 'handled';
     } catch (error) {
       // Handled twice is within the promise (at least once), not handled at all is not.
@@ -94,7 +94,7 @@ class Known implements KnownEvents {
     return {
       kind: 'mine',
       done: () => {
-        remember(this.#done, key);
+        this.#done.add(key);
         return this.#keep(event);
       },
       leave: (attempt) => {
@@ -118,9 +118,19 @@ class Known implements KnownEvents {
   }
 }
 
-function remember(done: Set<string>, key: string): void {
-  done.add(key);
-  if (done.size <= REMEMBERED) return;
-  const [oldest] = done;
-  if (oldest !== undefined) done.delete(oldest);
+/** The latest keys, in two generations: to take the oldest out one by one costs more than to let go of many. */
+class Recent {
+  #young = new Set<string>();
+  #old = new Set<string>();
+
+  has(key: string): boolean {
+    return this.#young.has(key) || this.#old.has(key);
+  }
+
+  add(key: string): void {
+    this.#young.add(key);
+    if (this.#young.size < REMEMBERED) return;
+    this.#old = this.#young;
+    this.#young = new Set();
+  }
 }

@@ -40,6 +40,7 @@ export function openSqliteHandledEvents(
     `INSERT OR IGNORE INTO handled_events
      SELECT value ->> 'at', value ->> 'key' FROM json_each(?)`,
   );
+  find.setReturnArrays(true);
   const count = database.prepare('SELECT count(*) AS entries FROM handled_events');
   const trim = database.prepare(
     `DELETE FROM handled_events WHERE (at, key) IN (

@@ -20,6 +20,8 @@ export interface RateOptions {
   readonly count: number;
   readonly orgs: number;
   readonly rounds: number;
+  /** @default xml */
+  readonly form?: 'xml' | 'json';
   /** Flags of Node for the host, e.g. for a profile. */
   readonly execArgv?: readonly string[];
   readonly onProgress?: (line: string) => void;
@@ -38,7 +40,8 @@ export interface Rates {
   readonly ratio: number;
 }
 
-const PREFETCH = 256;
+/** The host's own default. */
+const PREFETCH = 128;
 const QUEUE = 'vcx.events.bench-noop';
 const PLUGINS = fileURLToPath(new URL('plugins', import.meta.url));
 const RAW = fileURLToPath(new URL('raw-process.ts', import.meta.url));
@@ -58,7 +61,6 @@ export async function eventRates(options: RateOptions): Promise<Rates> {
       stateDir: join(dir, 'state'),
       folders: [PLUGINS],
       execArgv: options.execArgv ?? [],
-      settings: { VCX_NOTIFICATIONS_PREFETCH: String(PREFETCH) },
     });
   // Makes the queue.
   await (await host())[Symbol.asyncDispose]();

@@ -8,9 +8,10 @@ import { besidePoison, type Poisoned } from './poison.ts';
 import { eventRates, type Rate, type Rates } from './rate.ts';
 
 export interface EventFigures {
-  /** Of one org, and of ten. */
+  /** Of one org, of ten, and of one in the JSON form. */
   readonly one: Rates;
   readonly ten: Rates;
+  readonly json: Rates;
   readonly killed: Killed;
   readonly poison: Poisoned;
 }
@@ -26,12 +27,13 @@ export async function measureEvents({ quick, execArgv }: EventsOptions): Promise
   return {
     one: await eventRates({ ...base, orgs: 1 }),
     ten: await eventRates({ ...base, orgs: 10 }),
+    json: await eventRates({ ...base, orgs: 1, form: 'json' }),
     killed: await killedInTheMiddle(10_000),
     poison: await besidePoison(quick ? 2 : 5),
   };
 }
 
-export function eventTables({ one, ten, killed, poison }: EventFigures): string {
+export function eventTables({ one, ten, json, killed, poison }: EventFigures): string {
   const row = (name: string, { perSecond, rootUs, belowUs }: Rate, ratio: string): string[] => [
     name,
     brief(perSecond),
@@ -41,11 +43,12 @@ export function eventTables({ one, ten, killed, poison }: EventFigures): string 
   ];
   return [
     table(
-      ['no-op subscriber, XML', 'events/s', 'of raw', 'CPU us', 'of runners'],
+      ['no-op subscriber', 'events/s', 'of raw', 'CPU us', 'of runners'],
       [
-        row('raw amqplib', one.raw, ''),
-        row('vcx, one org', one.vcx, brief(one.ratio)),
-        row('vcx, ten orgs', ten.vcx, brief(ten.ratio)),
+        row('raw amqplib, XML', one.raw, ''),
+        row('vcx, XML, one org', one.vcx, brief(one.ratio)),
+        row('vcx, XML, ten orgs', ten.vcx, brief(ten.ratio)),
+        row('vcx, JSON, one org', json.vcx, brief(json.ratio)),
       ],
     ),
     '',

@@ -88,6 +88,8 @@ async function drain(state: State, connection: ChannelModel, ended: AbortSignal)
     }
     for (const notice of batch) publishBoth(channel, state, notice);
     await channel.waitForConfirms();
+    // Another life of the connection may have begun, which publishes them again.
+    if (over.aborted) return;
     queue.splice(0, batch.length);
     counts.published += batch.length;
   }
@@ -105,6 +107,13 @@ async function somethingToDo(state: State, over: AbortSignal): Promise<void> {
   over.removeEventListener('abort', wake);
 }
 
+function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}
+
 /** One life of the connection. */
 async function live(state: State, ready: () => void): Promise<void> {
   const url = new URL(state.options.amqpUrl);
@@ -113,11 +122,16 @@ async function live(state: State, ready: () => void): Promise<void> {
   const closed = new AbortController();
   connection.on('error', () => undefined);
   connection.on('close', () => closed.abort());
-  try {
+  const ended = AbortSignal.any([closed.signal, state.stop.signal]);
+  const work = async () => {
     await declare(connection, state.options.exchange());
     await declare(connection, state.options.jsonExchange);
     ready();
-    await drain(state, connection, AbortSignal.any([closed.signal, state.stop.signal]));
+    await drain(state, connection, ended);
+  };
+  try {
+    // What amqplib was asked when its connection died may never get an answer.
+    await Promise.race([work(), untilAborted(ended)]);
   } finally {
     await Promise.race([
       connection.close().catch(() => undefined),
