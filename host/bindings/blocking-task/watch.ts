@@ -9,6 +9,7 @@ import { codeOf, messageOf } from '../../kernel/errors.ts';
 import type { OpenBlockingTask, StoredBlockingTask } from '../../storage/open-blocking.ts';
 import { readBlockingTask, type BlockingTask } from '../../vcloud/blocking-tasks/tasks.ts';
 import { uuidOf } from '../../vcloud/links.ts';
+import { openSweeps, type Sweeps } from '../sweeps.ts';
 import { policyOutcome, tellOutcome, type BlockingRooms } from './ending.ts';
 import { createAlarms, TIMER_MS } from './alarms.ts';
 import { HeldBlockingTask, lastMoment } from './held.ts';
@@ -61,7 +62,7 @@ export interface BlockingWatch extends AsyncDisposable {
 export function openBlockingWatch(options: BlockingWatchOptions): BlockingWatch {
   const { store, log } = options;
   const hands = createHands(options);
-  const sweeper = openSweeps(options, hands);
+  const sweeper = sweepsOf(options, hands);
   const alarms = createAlarms(options, () => void sweeper.sweep()); // never rejects
   return {
     begin: (announced, signal) => begin(options, hands, announced, signal),
@@ -75,7 +76,7 @@ export function openBlockingWatch(options: BlockingWatchOptions): BlockingWatch 
       // Between two sweeps the last moment could pass.
       alarms.set(held.task.dueAt);
     },
-    sweep: sweeper.sweep,
+    sweep: () => sweeper.sweep(),
     get open() {
       return hands.all().length;
     },
@@ -194,9 +195,8 @@ function createHands(rooms: BlockingRooms) {
 
 type Hands = ReturnType<typeof createHands>;
 
-function openSweeps(options: BlockingWatchOptions, hands: Hands) {
-  const { store, clock, log, leaseMs } = options;
-  let sweeping: Promise<void> | null = null;
+function sweepsOf(options: BlockingWatchOptions, hands: Hands): Sweeps {
+  const { store, clock, log, leaseMs, everyMs } = options;
 
   async function pass(): Promise<void> {
     await store.renew(clock.now() + leaseMs);
@@ -205,23 +205,9 @@ function openSweeps(options: BlockingWatchOptions, hands: Hands) {
     const now = clock.now();
     for (const task of await store.claim(now, now + leaseMs)) await settle(options, task);
   }
-
-  function sweep(): Promise<void> {
-    sweeping ??= pass()
-      .catch((error: unknown) => log.error('blocking.sweep-failed', { reason: messageOf(error) }))
-      .finally(() => (sweeping = null));
-    return sweeping;
-  }
-  void sweep(); // never rejects
-  const timer = setInterval(() => void sweep(), options.everyMs).unref();
-
-  return {
-    sweep,
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      await sweeping;
-    },
-  };
+  const failed = (error: unknown) =>
+    log.error('blocking.sweep-failed', { reason: messageOf(error) });
+  return openSweeps({ pass, everyMs, failed });
 }
 
 /** A task that nobody has in hand: told what was decided, or decided as its manifest says. */

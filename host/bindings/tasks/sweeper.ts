@@ -8,6 +8,7 @@ import type { Metrics } from '../../kernel/metrics.ts';
 import type { Clock } from '../../kernel/time.ts';
 import type { OpenTaskStore, StoredTask, TaskOutcome } from '../../storage/open-tasks.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
+import { openSweeps, type Sweeps } from '../sweeps.ts';
 import { endStored } from './ending.ts';
 
 export interface SweeperOptions {
@@ -26,10 +27,8 @@ export interface SweeperOptions {
   readonly maySweep?: (() => boolean) | undefined;
 }
 
-export interface Sweeper extends AsyncDisposable {
-  /** Renew our leases and end what is left over; never throws. */
-  sweep(): Promise<void>;
-}
+/** Renews our leases and ends what is left over; never throws. */
+export type Sweeper = Sweeps;
 
 export const LOST: TaskOutcome = {
   status: 'error',
@@ -38,8 +37,7 @@ export const LOST: TaskOutcome = {
 
 /** Sweeps at once and from then on; disposing waits for the sweep under way. */
 export function openSweeper(options: SweeperOptions): Sweeper {
-  const { store, clock, log } = options;
-  let sweeping: Promise<void> | null = null;
+  const { store, clock, log, everyMs } = options;
 
   async function pass(): Promise<void> {
     await store.renew(clock.now() + options.leaseMs);
@@ -50,23 +48,8 @@ export function openSweeper(options: SweeperOptions): Sweeper {
         log.warn('task.sweep-failed', { plugin: task.plugin, reason: messageOf(error) }),
       );
   }
-
-  function sweep(): Promise<void> {
-    sweeping ??= pass()
-      .catch((error: unknown) => log.error('task.sweep-failed', { reason: messageOf(error) }))
-      .finally(() => (sweeping = null));
-    return sweeping;
-  }
-  void sweep(); // never rejects
-  const timer = setInterval(() => void sweep(), options.everyMs).unref();
-
-  return {
-    sweep,
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      await sweeping;
-    },
-  };
+  const failed = (error: unknown) => log.error('task.sweep-failed', { reason: messageOf(error) });
+  return openSweeps({ pass, everyMs, failed });
 }
 
 async function endOne(options: SweeperOptions, task: StoredTask): Promise<void> {
