@@ -128,11 +128,11 @@ describe('key, headers and body', () => {
     const decoded = decodeEvent({ ...eventMessage('xml'), headers, routingKey });
     expect(decoded).toMatchObject({
       disagreements: [
-        { in: 'key', field: 'type', says: 'com/x/y', body: EVENT.type },
+        { in: 'key', field: 'type', says: 'com/x/y', taken: EVENT.type },
         { in: 'key', field: 'org', says: 'k' },
-        { in: 'headers', field: 'entityType', says: 'vapp', body: 'vm' },
+        { in: 'headers', field: 'entityType', says: 'vapp', taken: 'vm' },
         { in: 'headers', field: 'entity', says: 'h' },
-        { in: 'headers', field: 'operationSuccess', says: 'false', body: 'true' },
+        { in: 'headers', field: 'operationSuccess', says: 'false', taken: 'true' },
       ],
     });
     expect(event(decoded)).toMatchObject({
@@ -147,6 +147,7 @@ describe('key, headers and body', () => {
     const decoded = decodeEvent({ ...eventMessage('json'), headers: {}, routingKey: 'nonsense' });
     expect(decoded).toMatchObject({ ok: true, disagreements: [] });
     expect(decoded.ok && decoded.missing).toEqual([
+      'routing key',
       'notification.type',
       'notification.entityType',
       'notification.entityUUID',
@@ -172,6 +173,17 @@ describe('key, headers and body', () => {
     expect(event(decodeEvent(upper)).org.id).toBe('urn:vcloud:org:other');
   });
 
+  test('where the body has no word, what the key says otherwise than the headers is reported', () => {
+    const { org: _org, user: _user, ...rest } = EVENT;
+    const { headers } = eventMessage('json', { org: 'urn:vcloud:org:h' });
+    const { routingKey } = eventMessage('json', { org: 'urn:vcloud:org:k' });
+    const decoded = decodeEvent({ routingKey, headers, body: Buffer.from(JSON.stringify(rest)) });
+    expect(event(decoded).org.id).toBe('urn:vcloud:org:h');
+    expect(decoded).toMatchObject({
+      disagreements: [{ in: 'key', field: 'org', says: 'k', taken: 'h' }],
+    });
+  });
+
   test.each([
     ['no headers, and a key that says nothing', {}, 'x'],
     ['headers of other types', { 'notification.orgUUID': { a: 1 } }, 'true....a'],
@@ -185,12 +197,30 @@ describe('key, headers and body', () => {
     ]);
   });
 
-  test('an org that is not an org is refused, whatever the headers say', () => {
-    expect(refused(decodeEvent(json({ org: EVENT.user })))).toEqual([
-      'EVENT_INVALID',
-      'no org in body, headers or routing key',
-    ]);
+  test.each([EVENT.user, 'urn:example:org:1', 'urn:vcloud:org:../acme', 'urn:vcloud:org:'])(
+    'an org that is not an org is refused, whatever the headers say: %s',
+    (org) => {
+      expect(refused(decodeEvent(json({ org })))).toEqual([
+        'EVENT_INVALID',
+        'no org in body, headers or routing key',
+      ]);
+    },
+  );
+
+  test('an org is one and the same in capital letters', () => {
+    const org = 'urn:vcloud:org:7000000A-0000-4000-8000-000000000001';
+    const decoded = decodeEvent({ ...eventMessage('xml', { org }) });
+    expect(event(decoded).org).toMatchObject({ id: org.toLowerCase(), name: 'acme' });
+    expect(decoded).toMatchObject({ disagreements: [] });
   });
+
+  test.each(['org.example/backup:done', 'io/example/Sicherung/größe', 'com/x/a+b@c'])(
+    'a type that an extension made up is kept as it is: %s',
+    (type) => {
+      for (const form of ['xml', 'json'] as const)
+        expect(event(decodeEvent(eventMessage(form, { type }))).type).toBe(type);
+    },
+  );
 });
 
 describe('bad input is an outcome with a code', () => {

@@ -21,7 +21,8 @@ export interface EventBody extends Pick<CloudEvent, 'form' | 'resolver' | 'extra
 export type ReadBody = EventBody | string;
 
 const EVENT_ID = /^(?:urn:vcloud:event:)?([A-Za-z0-9._:-]{1,128})$/;
-const EVENT_TYPE = /^[\w-]+(?:[./][\w-]+)*$/;
+/** Extensions name their events as they like: no white space, no control characters, no wildcards of patterns. */
+const EVENT_TYPE = /^[^\s\p{C}./#*]+(?:[./][^\s\p{C}./#*]+)*$/u;
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$/;
 
 /** The id without the prefix of a URN, so that both forms of an event have the same one; null if it is none. */

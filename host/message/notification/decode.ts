@@ -36,6 +36,7 @@ export const EVENT_DECODE_DEFAULTS = {
 
 const FIELDS = Object.keys(NOTIFICATION_HEADERS) as (keyof Told)[];
 const MAX_SHOWN = 200;
+const ORG = /^urn:vcloud:org:[A-Za-z0-9._-]{1,128}$/;
 
 /** Never throws: bad input is an outcome with a code. */
 export function decodeEvent(
@@ -50,17 +51,20 @@ export function decodeEvent(
   const headers = readNotificationHeaders(message.headers);
   const event = complete(body, headers, key);
   if (typeof event === 'string') return refuse('EVENT_INVALID', event);
+  const taken = saidBy(event);
   const said = saidBy(body);
+  const missing = FIELDS.filter((field) => said[field] !== null && headers[field] === null);
   return {
     ok: true,
     event,
     disagreements: [
-      ...(key ? compare(said, { ...key, entityType: null, task: null }, 'key') : []),
-      ...compare(said, headers, 'headers'),
+      ...(key ? compare(taken, { ...key, entityType: null, task: null }, 'key') : []),
+      ...compare(taken, headers, 'headers'),
     ],
-    missing: FIELDS.filter((field) => said[field] !== null && headers[field] === null).map(
-      (field) => NOTIFICATION_HEADERS[field],
-    ),
+    missing: [
+      ...(key ? [] : ['routing key']),
+      ...missing.map((field) => NOTIFICATION_HEADERS[field]),
+    ],
   };
 }
 
@@ -99,13 +103,14 @@ function complete(body: EventBody, headers: Told, key: RoutingKey | null): Cloud
   if (operationSuccess === null) return 'nothing says whether the operation succeeded';
   const org = body.org ?? told('org', 'org');
   // The org decides who may see the event: it is never guessed from anything else.
-  if (org?.type !== 'org') return 'no org in body, headers or routing key';
+  if (!org || !ORG.test(org.id)) return 'no org in body, headers or routing key';
   const entity = body.entity ?? told('entity', headers.entityType);
   if (!entity) return 'no entity in body, headers or routing key';
   return {
     ...body,
     operationSuccess,
-    org,
+    // Everything of an org is kept under its URN, which vCloud writes in small letters.
+    org: { ...org, id: org.id.toLowerCase() },
     entity,
     user: body.user ?? told('user', 'user'),
     task: body.task ?? (headers.task === null ? null : refOf({ id: headers.task, type: 'task' })),
@@ -117,7 +122,7 @@ function isTask({ type }: EntityRef): boolean {
   return ['task', 'blockingtask'].includes(type.toLowerCase());
 }
 
-function saidBy(body: EventBody): Told {
+function saidBy(body: EventBody | CloudEvent): Told {
   const id = (ref: EntityRef | null) => (ref === null ? null : bareId(ref.id));
   return {
     type: body.type.replaceAll('.', '/'),
@@ -130,11 +135,11 @@ function saidBy(body: EventBody): Told {
   };
 }
 
-function compare(body: Told, other: Told, where: Disagreement['in']): Disagreement[] {
+function compare(event: Told, other: Told, where: Disagreement['in']): Disagreement[] {
   return FIELDS.flatMap((field) => {
-    const [said, says] = [body[field], other[field]];
-    if (said === null || says === null || same(said, says)) return [];
-    return [{ in: where, field, says: shown(says), body: shown(said) }];
+    const [taken, says] = [event[field], other[field]];
+    if (taken === null || says === null || same(taken, says)) return [];
+    return [{ in: where, field, says: shown(says), taken: shown(taken) }];
   });
 }
 

@@ -52,12 +52,12 @@ export interface Told {
   readonly task: string | null;
 }
 
-/** One thing that key or headers say otherwise than the body, which decides. */
+/** One thing that key or headers say otherwise than what was taken: the body's word, or where it has none the headers'. */
 export interface Disagreement {
   readonly in: 'key' | 'headers';
   readonly field: keyof Told;
   readonly says: string;
-  readonly body: string;
+  readonly taken: string;
 }
 
 export type DecodedEvent =
@@ -65,7 +65,7 @@ export type DecodedEvent =
       readonly ok: true;
       readonly event: CloudEvent;
       readonly disagreements: readonly Disagreement[];
-      /** Documented headers that the message lacks although its body has the value. */
+      /** Documented headers that the message lacks although its body has the value; `routing key` for one of another form. */
       readonly missing: readonly string[];
     }
   | { readonly ok: false; readonly code: EventFault; readonly why: string };
