@@ -42,6 +42,7 @@ const announce = (id: string, org: string, taskName: string | null = OPERATION) 
     type: 'com/vmware/vcloud/event/blockingtask/create',
     entity: `urn:vcloud:blockingTask:${id}`,
     taskOwner: null,
+    resolver: null,
     taskName,
     policy: { operations: [OPERATION], onFailure: 'abort', decideWithinMs: 60_000 },
   }) as const satisfies NotificationCall;
@@ -74,20 +75,34 @@ test('a lie in between takes nothing from the hand that has the task', async () 
   expect(vcloud.tasks.get(id)?.status).toBe('abort');
 });
 
-test('what an event is about is asked for in the context of its org', async () => {
-  await using opened = openHost();
-  const { vcloud, host } = opened;
-  const entity = 'urn:vcloud:vapp:80000000-0000-4000-8000-000000000001';
-  const call = { ...announce('', TRUE_ORG), entity, policy: null };
-  const hand = await host.begin(call);
-  const registry = createRegistry(host.bindings, { log: silentLog, metrics: createMetrics() });
-  const asked = await registry.serve(
-    hand.grants,
-    { plugin: 'approval', version: '1.0.0', org: TRUE_ORG, user: '', callId: call.callId },
-    { binding: 'notification', method: 'entity', argsJson: '[]' },
-    new AbortController().signal,
-  );
-  expect(JSON.parse(asked)).toMatchObject({ ok: true, value: { id: entity } });
-  const sent = vcloud.sent.find(({ path }) => path.startsWith('/api/entity/'));
-  expect(sent?.headers['x-vmware-vcloud-tenant-context']).toBe(ACME_ID);
-});
+test.each([
+  [null, '/api/entity/'],
+  ['https://vcd.example.com/api/entity/', '/api/entity/'],
+  ['https://cell-2.example.com/api/site-b/entity/', '/api/site-b/entity/'],
+  // No other address is ever asked on the word of an event.
+  ['https://evil.example.com/', '/api/entity/'],
+  ['https://evil.example.com/api/admin/extension/settings/amqp?x=entity/', '/api/entity/'],
+  ['https://evil.example.com/api/../cloudapi/entity/', '/api/entity/'],
+  ['https://evil.example.com/api/%2e%2e/entity/', '/api/entity/'],
+])(
+  'what an event is about is asked for in the context of its org, by its resolver %s',
+  async (resolver, path) => {
+    await using opened = openHost();
+    const { vcloud, host } = opened;
+    const entity = 'urn:vcloud:vapp:80000000-0000-4000-8000-000000000001';
+    const call = { ...announce('', TRUE_ORG), entity, resolver, policy: null };
+    const hand = await host.begin(call);
+    const registry = createRegistry(host.bindings, { log: silentLog, metrics: createMetrics() });
+    const asked = await registry.serve(
+      hand.grants,
+      { plugin: 'approval', version: '1.0.0', org: TRUE_ORG, user: '', callId: call.callId },
+      { binding: 'notification', method: 'entity', argsJson: '[]' },
+      new AbortController().signal,
+    );
+    const sent = vcloud.sent.find((one) => one.path.endsWith(entity));
+    expect(sent?.path).toBe(`${path}${entity}`);
+    if (path === '/api/entity/')
+      expect(JSON.parse(asked)).toMatchObject({ ok: true, value: { id: entity } });
+    expect(sent?.headers['x-vmware-vcloud-tenant-context']).toBe(ACME_ID);
+  },
+);

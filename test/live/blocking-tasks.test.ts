@@ -67,6 +67,7 @@ async function heldVApp(decideWithinMs = 60_000): Promise<NotificationCall> {
     type: 'com/vmware/vcloud/event/blockingtask/create',
     entity: `urn:vcloud:blockingTask:${found?.id}`,
     taskOwner: `urn:vcloud:vapp:${uuidOf(owner ?? '')}`,
+    resolver: null,
     taskName: OPERATION,
     policy: { operations: [OPERATION], onFailure: 'abort', decideWithinMs },
   };

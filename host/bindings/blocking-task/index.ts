@@ -9,7 +9,11 @@ import { z } from 'zod';
 import { HostError } from '../../kernel/errors.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
 import { BLOCKING_ACTIONS, type BlockingAction } from '../../vcloud/blocking-tasks/operations.ts';
-import { resolveEntity, type ResolvedEntity } from '../../vcloud/blocking-tasks/entity.ts';
+import {
+  resolveEntity,
+  type EntityAddress,
+  type ResolvedEntity,
+} from '../../vcloud/blocking-tasks/entity.ts';
 import { hasStatus } from '../../vcloud/errors.ts';
 import { checkArguments } from '../arguments.ts';
 import type { Binding, Grant } from '../binding.ts';
@@ -22,6 +26,8 @@ export interface EventInHand {
   readonly entity: string | null;
   /** URN of what the task works on, of events of tasks. */
   readonly taskOwner: string | null;
+  /** Where its entities are asked for: the event's link `entityResolver`. */
+  readonly resolver: string | null;
   /** The blocking task that waits for this plug-in's decision. */
   readonly held: HeldBlockingTask | null;
 }
@@ -71,7 +77,7 @@ export function createBlockingTaskBinding(rooms: EventBindingRooms): Binding {
         case 'updateProgress':
           return updateProgress(grant, args);
         case 'entity':
-          return resolve(rooms, grant, inHand(rooms, grant).taskOwner, signal);
+          return resolve(rooms, grant, addressOf(inHand(rooms, grant), 'taskOwner'), signal);
         default:
           throw new HostError('BINDING_ARGUMENT', 'blockingTask: unknown method');
       }
@@ -86,7 +92,7 @@ export function createNotificationBinding(rooms: EventBindingRooms): Binding {
     async call(grant, method, _args, signal) {
       if (method !== 'entity')
         throw new HostError('BINDING_ARGUMENT', 'notification: unknown method');
-      return resolve(rooms, grant, rooms.eventOf(grant)?.entity ?? null, signal);
+      return resolve(rooms, grant, addressOf(rooms.eventOf(grant), 'entity'), signal);
     },
   };
 }
@@ -98,17 +104,22 @@ function inHand({ eventOf }: EventBindingRooms, grant: Grant) {
   return { ...event, held: event.held };
 }
 
+function addressOf(event: EventInHand | null, which: 'entity' | 'taskOwner'): EntityAddress | null {
+  const urn = event?.[which] ?? null;
+  return event && urn !== null ? { urn, resolver: event.resolver } : null;
+}
+
 /** Null when there is no such object, or no longer, or it is not the org's: an event's body may name anything. */
 async function resolve(
   { charge }: EventBindingRooms,
   grant: Grant,
-  urn: string | null,
+  address: EntityAddress | null,
   signal: AbortSignal,
 ): Promise<ResolvedEntity | null> {
-  if (urn === null) return null;
+  if (address === null) return null;
   const headers = { 'x-vmware-vcloud-tenant-context': orgUuid(grant) };
   try {
-    return await resolveEntity(charge(grant.plugin), urn, { signal, headers });
+    return await resolveEntity(charge(grant.plugin), address, { signal, headers });
   } catch (error) {
     // vCloud says 403 for what does not exist as well.
     if (hasStatus(error, 400, 403, 404)) return null;

@@ -47,6 +47,8 @@ export interface NotificationCall {
   readonly entity: string | null;
   /** URN of what the task works on. */
   readonly taskOwner: string | null;
+  /** The event's link `entityResolver`; null in the JSON form. */
+  readonly resolver: string | null;
   /** Last part of the routing key, for events of tasks and blocking tasks. */
   readonly taskName: string | null;
   /** `blockingTasks` of the manifest. */
@@ -122,8 +124,8 @@ export function openNotificationBindings(
     bindings: [createBlockingTaskBinding(bindingRooms), createNotificationBinding(bindingRooms)],
     async begin(call, signal) {
       const held = watch && (await holdTask(watch, call, signal));
-      const { entity, taskOwner } = call;
-      events.set(keyOf(call), { entity, taskOwner, held });
+      const { entity, taskOwner, resolver } = call;
+      events.set(keyOf(call), { entity, taskOwner, resolver, held });
       return {
         blockingTask: held && toGuest(held.task),
         grants: held ? ['notification', 'blockingTask'] : ['notification'],

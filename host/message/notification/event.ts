@@ -32,7 +32,7 @@ export interface CloudEvent {
   readonly taskOwner: EntityRef | null;
   /** Operation of a task or blocking task, such as `vdcInstantiateVapp`: from the routing key, else the name of the entity. */
   readonly taskName: string | null;
-  /** Address to which the URN of an entity is appended to get it; only in the XML form. */
+  /** Address to which the URN of an entity is appended to get it; null in the JSON form. */
   readonly resolver: string | null;
   readonly form: EventForm;
   /** Fields and elements of the body that are not known here, as they came. */

@@ -76,7 +76,7 @@ function isRelation(rel: string | undefined): rel is Relation {
   return rel !== undefined && Object.hasOwn(RELATIONS, rel);
 }
 
-/** Only an address of the API; whoever follows it checks that it is the cell's. */
+/** Only an address of the API; whoever follows it takes the path and asks the vCloud that is configured. */
 function resolverOf(links: NonNullable<Doc<'Notification'>['Link']>): string | null {
   const href = links.find((link) => link.rel === RESOLVER)?.href ?? '';
   return /^https?:\/\/[^\s<>"]{1,1000}$/.test(href) ? href : null;

@@ -130,6 +130,7 @@ class EventStages implements EventCorridor {
         type: event.type,
         entity: event.entity.id,
         taskOwner: event.taskOwner?.id ?? null,
+        resolver: event.resolver,
         taskName: event.taskName,
         policy,
       });

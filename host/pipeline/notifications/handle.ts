@@ -197,6 +197,7 @@ function callOf({ plugin, event }: EventWork): NotificationCall {
     type: event.type,
     entity: event.entity.id,
     taskOwner: event.taskOwner?.id ?? null,
+    resolver: event.resolver,
     taskName: event.taskName,
     policy: plugin.manifest.blockingTasks ?? null,
   };
