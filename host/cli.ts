@@ -10,7 +10,7 @@ import { clusterCommands } from './cli/cluster.ts';
 import { doctor } from './cli/doctor.ts';
 import { explain, type ExplainOptions } from './cli/explain.ts';
 import { pluginCommands } from './cli/plugin/commands.ts';
-import { register, type RegisterAction, type RegisterOptions } from './cli/register.ts';
+import { registerCommand, type RegisterAction, type RegisterOptions } from './cli/register.ts';
 import { start } from './cli/start.ts';
 import { storageCommands } from './cli/storage.ts';
 import { codeOf, messageOf } from './kernel/errors.ts';
@@ -40,12 +40,13 @@ program
   .description(
     'services in vCloud as plugin.json describes them; `plan` exits 0 when nothing is to change and 3 when something is',
   )
-  .addArgument(new Argument('<action>').choices(['plan', 'apply', 'remove']))
+  .addArgument(new Argument('<action>').choices(['plan', 'apply', 'remove', 'release']))
+  .argument('[operations...]', 'with release: operations that vCloud shall not hold any more')
   .option('--plugin <name>', 'only this plug-in')
   .option('--all', 'with remove: every plug-in')
   .option('--json', 'print the result as JSON')
-  .action((action: RegisterAction, options: RegisterOptions) =>
-    run((given: RegisterOptions) => register(action, given))(options),
+  .action((action: RegisterAction | 'release', operations: string[], options: RegisterOptions) =>
+    run((given: RegisterOptions) => registerCommand(action, operations, given))(options),
   );
 
 program

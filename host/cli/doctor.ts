@@ -8,6 +8,7 @@ import { messageOf } from '../kernel/errors.ts';
 import { failed, ok, type Finding } from './doctor/checkup.ts';
 import { examineBroker } from './doctor/broker.ts';
 import { examineCertificate } from './doctor/certificates.ts';
+import { examineNotifications } from './doctor/notifications.ts';
 import { examineRegistration, examineReply } from './doctor/registration.ts';
 import { examineVcloud } from './doctor/vcloud.ts';
 import { configured, openConfiguredVcloud, readManifests } from './installation.ts';
@@ -66,6 +67,7 @@ async function examineCloud(
     if (found.some(({ check, state }) => check === 'vcloud.sign-in' && state === 'failed'))
       return found;
     for (const manifest of manifests) found.push(...(await examineRegistration(client, manifest)));
+    found.push(...(await examineNotifications(config, client, manifests)));
     found.push(await examineReply(config, client, { manifests, topology }));
     return found;
   } catch (error) {

@@ -3,14 +3,16 @@
  * May import: everything.
  */
 import type { Manifest } from '../bundles/manifest/manifest.ts';
-import { codeOf, messageOf } from '../kernel/errors.ts';
+import { codeOf, HostError, messageOf } from '../kernel/errors.ts';
 import type { BlockingAction } from '../vcloud/blocking-tasks/operations.ts';
 import type { VcloudClient } from '../vcloud/client.ts';
+import { configured, openConfiguredVcloud, readManifests } from './installation.ts';
 import {
   applyBlockingTasks,
   describeBlockingChange,
   heldOperations,
   planBlockingTasks,
+  releaseOperations,
   type BlockingTaskChange,
 } from '../vcloud/registration/blocking-tasks.ts';
 
@@ -66,6 +68,33 @@ function operationsOf(manifests: readonly Manifest[]): string[] {
   return manifests.flatMap(({ blockingTasks }) => blockingTasks?.operations ?? []);
 }
 
+/** `vcx register release NAME…`: vCloud holds these no more. Exit code 0 also when it held none of them. */
+export async function release(
+  operations: readonly string[],
+  { json = false }: { readonly json?: boolean },
+): Promise<number> {
+  if (operations.length === 0)
+    throw new HostError('CONFIG_INVALID', 'release: name operations, such as vdcInstantiateVapp');
+  const config = configured();
+  for (const { name, manifest } of await readManifests(config)) {
+    const needed = manifest?.blockingTasks?.operations.find((one) => operations.includes(one));
+    if (needed !== undefined)
+      throw new HostError('CONFIG_INVALID', `release: ${name} decides on ${needed}`);
+  }
+  await using client = openConfiguredVcloud(config);
+  const released = await releaseOperations(client, operations);
+  const missing = operations.filter((name) => !released.includes(name));
+  if (json) console.log(JSON.stringify({ action: 'release', released, missing }, null, 2));
+  else
+    console.log(
+      [
+        ...released.map((name) => `  - BlockingTaskOperation ${name}`),
+        ...missing.map((name) => `  not held by vCloud: ${name}`),
+      ].join('\n'),
+    );
+  return 0;
+}
+
 /** Lines for people; none when there is nothing to say. */
 export function describeBlocking({
   changes,
@@ -78,7 +107,7 @@ export function describeBlocking({
     ...changes.map((change) => `  ${describeBlockingChange(change).replaceAll('\n', '\n  ')}`),
     ...couldRemove.map(
       (name) =>
-        `  still held by vCloud, to be taken out by hand when nobody else decides on it: ${name}`,
+        `  still held by vCloud; when nobody else decides on it: vcx register release ${name}`,
     ),
   ];
   return lines.length > 0 ? [`${title}:`, ...lines] : [];

@@ -21,6 +21,7 @@ import { planRegistration, planRemoval } from '../vcloud/registration/plan.ts';
 import {
   describeBlocking,
   registerBlocking,
+  release,
   type BlockingRegistration,
 } from './register-blocking.ts';
 import { configured, openConfiguredVcloud, openTopology, readManifests } from './installation.ts';
@@ -33,6 +34,18 @@ export interface RegisterOptions {
 }
 
 export type RegisterAction = 'plan' | 'apply' | 'remove';
+
+/** The command: `release` names operations, the others plug-ins. */
+export async function registerCommand(
+  action: RegisterAction | 'release',
+  operations: readonly string[],
+  options: RegisterOptions,
+): Promise<number> {
+  if (action === 'release') return release(operations, options);
+  if (operations.length > 0)
+    throw new HostError('CONFIG_INVALID', `${action}: name a plug-in with --plugin`);
+  return register(action, options);
+}
 
 /** What came of one plug-in. */
 export interface Registration {
@@ -48,7 +61,7 @@ export interface Registration {
 /** Exit codes of `plan`, like those of `diff`, but that 2 is taken by wrong arguments. */
 export const EXIT = { same: 0, failed: 1, different: 3 } as const;
 
-export async function register(action: RegisterAction, options: RegisterOptions): Promise<number> {
+async function register(action: RegisterAction, options: RegisterOptions): Promise<number> {
   if (action === 'remove' && !options.plugin && !options.all)
     throw new HostError('CONFIG_INVALID', 'remove: name one with --plugin, or say --all');
   const config = configured();

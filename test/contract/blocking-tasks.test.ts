@@ -26,6 +26,7 @@ import {
   applyBlockingTasks,
   heldOperations,
   planBlockingTasks,
+  releaseOperations,
 } from '../../host/vcloud/registration/blocking-tasks.ts';
 import { createBlockingVcloud, type BlockingVcloud } from '../support/blocking-vcloud.ts';
 import { errorXml, openFakeVcloud } from '../support/fake-vcloud.ts';
@@ -87,6 +88,7 @@ function announce(id: string, changes: Partial<NotificationCall> = {}): Notifica
     type: 'com/vmware/vcloud/event/blockingtask/create',
     entity: `urn:vcloud:blockingTask:${id}`,
     taskOwner: 'urn:vcloud:vapp:80000000-0000-4000-8000-000000000001',
+    resolver: null,
     taskName: OPERATION,
     policy: { operations: [OPERATION], onFailure: 'abort', decideWithinMs: 60_000 },
     ...changes,
@@ -186,6 +188,18 @@ describe('settings', () => {
     vcloud.settings = { ...vcloud.settings, BlockingTaskOperations };
     await applyBlockingTasks(vcloud.client, plan);
     expect(await heldOperations(vcloud.client, [OPERATION, 'importMedia'])).toHaveLength(2);
+  });
+
+  test('what a person names is taken out, and nothing else', async () => {
+    const both = { ...wish, operations: [OPERATION, 'importMedia'] };
+    await applyBlockingTasks(vcloud.client, await planBlockingTasks(vcloud.client, both));
+    expect(await releaseOperations(vcloud.client, [OPERATION, 'vdcDeleteVapp'])).toEqual([
+      OPERATION,
+    ]);
+    expect(await heldOperations(vcloud.client, both.operations)).toEqual(['importMedia']);
+    const before = vcloud.sent.length;
+    expect(await releaseOperations(vcloud.client, [OPERATION])).toEqual([]);
+    expect(vcloud.sent.slice(before).every(({ method }) => method === 'GET')).toBe(true);
   });
 
   test('the time-out changes only when it is configured, and nobody is asked who wants nothing', async () => {

@@ -95,6 +95,8 @@ test('doctor finds a healthy installation healthy, but for the account that ever
   const bad = findings.filter(({ state }) => state === 'warning');
   expect(bad.map(({ check }) => check)).toEqual(['broker.account']);
   for (const { fix } of bad) expect(fix).toContain('rabbitmqctl add_user');
+  for (const check of ['notifications.switch', 'notifications.exchange', 'blocking-tasks'])
+    expect(findings).toContainEqual(expect.objectContaining({ check, state: 'ok' }));
   expect(findings.find(({ check }) => check === 'vcloud.sign-in')?.detail).toMatch(
     /API version \d/,
   );
@@ -140,4 +142,16 @@ test('remove wants a name, takes the service away, and may be repeated', async (
     expect([ran.code, ran.out]).toEqual([0, expect.stringContaining(expected)]);
   }
   expect((await vcx(['register', 'plan', '--plugin', 'hello'])).code).toBe(3);
+});
+
+test('release takes an operation out of what vCloud holds, unless a plug-in here decides on it', async () => {
+  const names = ['vdcInstantiateVapp', 'importMedia'];
+  const refused = await vcx(['register', 'release', ...names]);
+  expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('approval decides')]);
+  const others = { VCX_PLUGINS_FOLDERS: JSON.stringify([join(EXAMPLES, 'audit-trail')]) };
+  const released = await vcx(['register', 'release', ...names], others);
+  expect([released.code, released.out]).toEqual([
+    0,
+    expect.stringMatching(/- BlockingTaskOperation vdcInstantiateVapp\n.*not held.*importMedia/),
+  ]);
 });

@@ -21,11 +21,22 @@ export interface BlockingVcloud {
   hold(operation: string, timeoutMs?: number): string;
   /** Everything is answered with this status from now on; null for no longer. */
   failWith(status: number | null): void;
+  /** Whether it publishes events. */
+  publishes: boolean;
   /** What the settings hold: names in the form before 33.0, elements from then on. */
   settings: Doc<'BlockingTaskSettings'>;
 }
 
 const BASE = '/api/admin/extension';
+const AMQP = encodeXml('AmqpSettings', {
+  AmqpHost: 'rabbit.example.com',
+  AmqpPort: 5671,
+  AmqpUsername: 'vcd',
+  AmqpExchange: 'systemExchange',
+  AmqpVHost: '/',
+  AmqpUseSSL: true,
+  AmqpPrefix: 'east',
+});
 
 export function createBlockingVcloud(version = '37.0'): BlockingVcloud {
   const scripted = createScriptedVcloud();
@@ -42,6 +53,7 @@ export function createBlockingVcloud(version = '37.0'): BlockingVcloud {
       return id;
     },
     failWith: (status) => void (failure = status),
+    publishes: true,
     settings: {
       TimeoutAction: 'abort',
       BlockingTaskOperations: {},
@@ -54,6 +66,11 @@ export function createBlockingVcloud(version = '37.0'): BlockingVcloud {
     if (path.startsWith('/api/entity/')) return entity(path.slice('/api/entity/'.length));
     if (path === `${BASE}/settings/blockingTask`) return settings(method, body);
     if (path === `${BASE}/settings/blockingTask/operations`) return operations(method, body);
+    if (path === `${BASE}/settings/notifications`) {
+      const EnableNotifications = vcloud.publishes;
+      return { status: 200, body: encodeXml('NotificationsSettings', { EnableNotifications }) };
+    }
+    if (path === `${BASE}/settings/amqp`) return { status: 200, body: AMQP };
     if (path === `${BASE}/blockingTasks`) return list();
     const [, id = '', action] = /\/blockingTask\/([^/]+)(?:\/action\/(\w+))?$/.exec(path) ?? [];
     const task = tasks.get(id);

@@ -70,6 +70,11 @@ export const DOCUMENTS = {
   ),
   AmqpSettings: document('vmext', vmext.amqpSettings, admin('amqpSettings')),
   AmqpSettingsTest: document('vmext', vmext.amqpSettingsTest, admin('amqpSettingsTest')),
+  NotificationsSettings: document(
+    'vmext',
+    vmext.notificationsSettings,
+    admin('notificationsSettings'),
+  ),
   BlockingTaskSettings: document(
     'vmext',
     vmext.blockingTaskSettings,

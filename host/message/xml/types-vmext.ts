@@ -135,6 +135,10 @@ export const amqpSettingsTest = extend(resource, {
   children: { Valid: one('boolean'), error: optional(error) },
 });
 
+export const notificationsSettings = extend(resource, {
+  children: { EnableNotifications: one('boolean') },
+});
+
 export const blockingTaskSettings = extend(resource, {
   children: {
     TimeoutAction: one('string'),

@@ -109,6 +109,23 @@ export async function heldOperations(
   return present.map(({ name }) => name).filter((name) => operations.includes(name));
 }
 
+/**
+ * Take operations out of vCloud's list, on a person's word: nothing tells whether somebody else decides on them.
+ * Resolves with those that were held. Throws `VcloudError`.
+ */
+export async function releaseOperations(
+  client: VcloudClient,
+  operations: readonly string[],
+  options?: RequestOptions,
+): Promise<string[]> {
+  const present = await readBlockingOperations(client, options);
+  const [taken, stay] = [true, false].map((named) =>
+    present.filter(({ name }) => operations.includes(name) === named),
+  ) as [typeof present, typeof present];
+  if (taken.length > 0) await putBlockingOperations(client, stay, options);
+  return taken.map(({ name }) => name);
+}
+
 /** `+ BlockingTaskOperation vdcInstantiateVapp`, as changes of services are shown. */
 export function describeBlockingChange(change: BlockingTaskChange): string {
   if (change.action === 'add') return `+ ${change.kind} ${change.label}`;
