@@ -72,7 +72,11 @@ export async function openHost(config: Config, { log, stop }: HostOptions): Prom
   const status = () => statusOf(rooms);
   const { admin } = plugins;
   const own = { token, tokens: store.tokens, admin, logbook, log, metrics, cluster };
-  const events = { parked: broker.events.parked, changes: store.tenants.changes };
+  const events = {
+    parked: broker.events.parked,
+    status: () => broker.events.status(),
+    changes: store.tenants.changes,
+  };
   const answers = { ...own, events, health, status };
   const operator = stack.use(await openOperator({ ...config.operator, ...answers }));
   guests.setOperatorPort(Number(new URL(operator.url).port));

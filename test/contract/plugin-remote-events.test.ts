@@ -1,7 +1,7 @@
 /** `vcx plugin events …` as somebody types it. */
 import { expect, test } from 'vitest';
 
-import { createMemoryParked, parkedEvent } from '../support/memory-parked.ts';
+import { createMemoryParked, parkedEvent, WAITING_QUEUE } from '../support/memory-parked.ts';
 import { openRemote } from '../support/remote-kit.ts';
 
 test('what a plug-in failed on is listed, shown, replayed and dropped', async () => {
@@ -13,6 +13,13 @@ test('what a plug-in failed on is listed, shown, replayed and dropped', async ()
     ['a', 'b', 'c'].map((id) => parkedEvent(id)),
   );
   const { run } = remote;
+
+  const subscriptions = [WAITING_QUEUE];
+  events.now = { consuming: false, reason: 'why not', subscriptions, orphans: ['gone'] };
+  const waits = await run(['events', 'status']);
+  expect(waits.code).toBe(1);
+  expect(waits.stdout).toMatch(/demo +no +7 +0 +2 +BROKER_TOPOLOGY: .*exchange systemExchange/);
+  expect(waits.stdout).toMatch(/gone: its queue fills[^]*not all is well: why not/);
 
   const list = await run(['events', 'list', 'demo', '--limit', '2']);
   expect(list.stdout).toMatch(/ID +PARKED +TRIES +CODE +REASON/);

@@ -1,8 +1,11 @@
 /** Parked events in memory, for tests of the API and the commands. */
-import type { ParkedEvent, ParkedEvents } from '../../host/message/events.ts';
+import type { EventStatus, ParkedEvent, ParkedEvents } from '../../host/message/events.ts';
+import { HostError } from '../../host/kernel/errors.ts';
 import type { EventsSource } from '../../host/operator/api/events.ts';
 
 export interface MemoryParked extends EventsSource {
+  /** What `status` gives. */
+  now: EventStatus;
   /** By plug-in, the oldest first. */
   readonly kept: Map<string, ParkedEvent[]>;
   /** Ids in the order in which they were replayed. */
@@ -46,6 +49,19 @@ export function parkedEvent(id: string, changes: Partial<ParkedEvent> = {}): Par
   };
 }
 
+/** A queue that is not consumed, for want of vCloud's exchange. */
+export const WAITING_QUEUE = {
+  plugin: 'demo',
+  queue: 'vcx.events.demo',
+  consuming: false,
+  missing: ['systemExchange'],
+  problem: new HostError('BROKER_TOPOLOGY', 'queue vcx.events.demo: odd'),
+  notes: ['made under other settings'],
+  waiting: 7,
+  parked: 2,
+  unsettled: 0,
+} as const;
+
 export function createMemoryParked(): MemoryParked {
   const kept = new Map<string, ParkedEvent[]>();
   const replayed: string[] = [];
@@ -72,5 +88,14 @@ export function createMemoryParked(): MemoryParked {
     drop: async (plugin, which) => take(plugin, which, () => undefined),
   };
   const changes = { record: async (change: unknown) => void recorded.push(change) };
-  return { parked, changes, kept, replayed, recorded };
+  const memory: MemoryParked = {
+    parked,
+    status: () => memory.now,
+    now: { consuming: true, reason: null, subscriptions: [], orphans: [] },
+    changes,
+    kept,
+    replayed,
+    recorded,
+  };
+  return memory;
 }

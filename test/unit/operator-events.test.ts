@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { operatorApp } from '../../host/operator/server.ts';
 import { ORG_A } from '../support/bundles.ts';
-import { createMemoryParked, parkedEvent } from '../support/memory-parked.ts';
+import { createMemoryParked, parkedEvent, WAITING_QUEUE } from '../support/memory-parked.ts';
 import { createOperatorParts, OPERATOR_TOKEN } from '../support/operator-kit.ts';
 
 function open() {
@@ -47,6 +47,26 @@ test('what is parked is listed, shown, replayed and dropped, and who did it is w
   ]);
 });
 
+test('how the queues are is told, with what is wrong as code and text', async () => {
+  const { events, ask } = open();
+  const orphans = ['gone'];
+  events.now = { consuming: false, reason: 'odd', subscriptions: [WAITING_QUEUE], orphans };
+  const { status, body } = await ask('GET /events');
+  expect(status).toBe(200);
+  expect(body).toMatchObject({
+    reason: 'odd',
+    orphans,
+    subscriptions: [
+      {
+        plugin: 'demo',
+        waiting: 7,
+        missing: ['systemExchange'],
+        problem: { code: 'BROKER_TOPOLOGY', message: 'queue vcx.events.demo: odd' },
+      },
+    ],
+  });
+});
+
 test.each([
   ['GET /events/demo/nobody', undefined, 404, 'OPERATOR_NOT_FOUND'],
   ['GET /events/Demo', undefined, 404, 'PLUGIN_UNKNOWN'],
@@ -68,6 +88,7 @@ test('they are for the operator alone: events of several orgs lie side by side',
   const token = made.body['token'] as string;
   events.kept.set('demo', [parkedEvent('a')]);
   for (const [what, json] of [
+    ['GET /events', undefined],
     ['GET /events/demo', undefined],
     ['GET /events/demo/a', undefined],
     ['POST /events/demo/replay', { ids: 'all' }],

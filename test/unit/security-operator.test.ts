@@ -20,7 +20,11 @@ async function open() {
     replay: note('replay'),
     drop: note('drop'),
   };
-  const events = { parked, changes: { record: async () => undefined } };
+  const status = () => {
+    asked.push('status');
+    return { consuming: true, reason: null, subscriptions: [], orphans: [] };
+  };
+  const events = { parked, status, changes: { record: async () => undefined } };
   const app = operatorApp({ ...parts.options, events });
   const call = (token: string, method: string, path: string, body?: object) =>
     app.request(`http://127.0.0.1/api/v1${path}`, {
@@ -37,6 +41,7 @@ test('parked events go by the name of a plug-in, which may be another’s by now
   await using opened = await open();
   const { asked, call, token } = opened;
   const orders = [
+    ['GET', '/events'],
     ['GET', '/events/demo'],
     ['GET', '/events/demo/1'],
     ['POST', '/events/demo/replay', { ids: 'all' }],
@@ -47,7 +52,7 @@ test('parked events go by the name of a plug-in, which may be another’s by now
   expect(asked).toEqual([]);
   for (const [method, path, body] of orders)
     expect((await call(OPERATOR_TOKEN, method, path, body)).status).toBe(200);
-  expect(asked).toEqual(['list demo', 'read demo', 'replay demo', 'drop demo']);
+  expect(asked).toEqual(['status', 'list demo', 'read demo', 'replay demo', 'drop demo']);
 });
 
 test.each([

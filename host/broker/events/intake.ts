@@ -206,6 +206,7 @@ export class EventIntake {
     const { plugin } = one.subscription;
     if (waiting !== null) settings.metrics?.gauge('vcx_events_waiting', waiting, { plugin });
     if (parked !== null) settings.metrics?.gauge('vcx_events_parked', parked, { plugin });
+    settings.metrics?.gauge('vcx_events_missing_exchanges', missing.length, { plugin });
     if (problem) limited.warn('broker.events_problem', queue, { queue, reason: problem.message });
     for (const exchange of missing)
       limited.warn('broker.events_exchange_missing', exchange, { queue, exchange });

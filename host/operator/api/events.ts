@@ -1,5 +1,5 @@
 /**
- * `/events/NAME`: the events on which a plug-in was given up, to be looked at, handed to it again or thrown away.
+ * `/events`: how the plug-ins' queues are; `/events/NAME`: the events on which a plug-in was given up, to be looked at, handed to it again or thrown away.
  * May import: kernel and everything below operator.
  *
  * The operator's alone: a queue goes by the name of its plug-in, and may hold events of orgs for which another plug-in
@@ -9,7 +9,12 @@ import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 
 import { HostError } from '../../kernel/errors.ts';
-import type { ParkedDone, ParkedEvents } from '../../message/events.ts';
+import type {
+  EventStatus,
+  ParkedDone,
+  ParkedEvents,
+  SubscriptionStatus,
+} from '../../message/events.ts';
 import type { ChangeLog } from '../../storage/changes.ts';
 import { operatorOnly, type ApiEnv } from '../identify.ts';
 import { createGate } from './gate.ts';
@@ -17,6 +22,7 @@ import { bodyOf, pluginOf, queryOf } from './input.ts';
 
 export interface EventsSource {
   readonly parked: ParkedEvents;
+  readonly status: () => EventStatus;
   /** Who replayed or dropped what is written down. */
   readonly changes: Pick<ChangeLog, 'record'>;
 }
@@ -34,7 +40,7 @@ const choiceSchema = z.strictObject({
 /** Each look goes through the whole queue. */
 const LOOKS = { each: 4, owners: 8 } as const;
 
-export function eventRoutes({ parked, changes }: EventsSource): Hono<ApiEnv> {
+export function eventRoutes({ parked, status, changes }: EventsSource): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.use(operatorOnly());
   const gate = createGate(LOOKS);
@@ -54,6 +60,10 @@ export function eventRoutes({ parked, changes }: EventsSource): Hono<ApiEnv> {
     return c.json(result);
   }
 
+  app.get('/', (c) => {
+    const { subscriptions, ...rest } = status();
+    return c.json({ ...rest, subscriptions: subscriptions.map(shown) });
+  });
   app.get('/:name', async (c) => {
     const plugin = pluginOf(c);
     const options = queryOf(c, listSchema);
@@ -70,4 +80,9 @@ export function eventRoutes({ parked, changes }: EventsSource): Hono<ApiEnv> {
   app.post('/:name/replay', (c) => change(c, 'replay', (...what) => parked.replay(...what)));
   app.delete('/:name', (c) => change(c, 'drop', (...what) => parked.drop(...what)));
   return app;
+}
+
+/** What is wrong as code and text. */
+function shown({ problem, ...rest }: SubscriptionStatus) {
+  return { ...rest, problem: problem && { code: problem.code, message: problem.message } };
 }

@@ -5,7 +5,13 @@
 import type { Command } from 'commander';
 
 import { HostError } from '../../../kernel/errors.ts';
-import type { ParkedDone, ParkedEvent, ParkedList } from '../../../message/events.ts';
+import type {
+  EventStatus,
+  ParkedDone,
+  ParkedEvent,
+  ParkedList,
+  SubscriptionStatus,
+} from '../../../message/events.ts';
 import { commandName } from '../sdk.ts';
 import type { Answer } from '../run.ts';
 import type { Client } from './client.ts';
@@ -20,6 +26,11 @@ export function eventCommands(plugin: Command, command: MakeCommand): void {
   const events = plugin
     .command('events')
     .description('events on which a plug-in failed for good, kept aside until somebody decides');
+  command(
+    events,
+    'status',
+    'the queues of all plug-ins: what waits, what is kept, what is missing',
+  ).action((options: RemoteOptions) => remote(options, status));
   command(events, 'list <name>', 'what is kept, the oldest first')
     .option('--limit <number>', 'events at most, up to 1000', '100')
     .action((name: string, options: RemoteOptions & { limit: string }) =>
@@ -39,6 +50,40 @@ export function eventCommands(plugin: Command, command: MakeCommand): void {
     .action((name: string, ids: string[], options: RemoteOptions & { all?: boolean }) =>
       remote(options, (client) => settle(client, 'drop', name, choiceOf(ids, options))),
     );
+}
+
+/** As the API has it: what is wrong with a queue is code and text. */
+interface ShownStatus extends Omit<EventStatus, 'subscriptions'> {
+  readonly subscriptions: readonly (Omit<SubscriptionStatus, 'problem'> & {
+    readonly problem: { readonly code: string; readonly message: string } | null;
+  })[];
+}
+
+/** Fails when events do not flow: what waits in vain is what one looks for. */
+async function status(client: Client): Promise<Answer> {
+  const found = await client.get<ShownStatus>('/events');
+  const { consuming, reason, subscriptions, orphans } = found;
+  const head = ['PLUGIN', 'CONSUMED', 'WAITING', 'IN HAND', 'PARKED', 'REMARKS'];
+  const rows = subscriptions.map((one) => [
+    one.plugin,
+    one.consuming ? 'yes' : 'no',
+    countOrNot(one.waiting),
+    String(one.unsettled),
+    countOrNot(one.parked),
+    remarksOf(one),
+  ]);
+  const text = [
+    ...(rows.length > 0 ? table([head, ...rows]) : ['no plug-in listens to events']),
+    ...orphans.map((name) => `${name}: its queue fills, but the plug-in is not live`),
+    ...(consuming ? [] : [`not all is well: ${reason ?? 'no reason is known'}`]),
+  ];
+  return { ok: consuming, text, json: { ...found } };
+}
+
+function remarksOf({ problem, missing, notes }: ShownStatus['subscriptions'][number]): string {
+  const absent = missing.map((name) => `waits for the exchange ${name}, which vCloud makes`);
+  const wrong = problem ? [`${problem.code}: ${problem.message}`] : [];
+  return [...wrong, ...absent, ...notes].join('; ') || '-';
 }
 
 async function list(client: Client, name: string, limit: string): Promise<Answer> {
@@ -117,6 +162,10 @@ function choiceOf(ids: readonly string[], { all = false }: { readonly all?: bool
 
 function pathOf(name: string, ...rest: readonly string[]): string {
   return `/events/${[name, ...rest].map(encodeURIComponent).join('/')}`;
+}
+
+function countOrNot(count: number | null): string {
+  return count === null ? '-' : String(count);
 }
 
 function timeOrNot(epochMs: number | null): string {
