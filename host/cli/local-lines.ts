@@ -14,6 +14,9 @@ export async function callLines(info: LocalCloudInfo): Promise<readonly string[]
   const token = await signIn(cell, `${user.name}@${org.name}`, user.password);
   const bare = org.id.split(':').at(-1);
   const auth = `-H 'x-vcloud-authorization: ${token}'`;
+  const { provider } = info;
+  const administrator = await signIn(cell, `${provider.user}@System`, provider.password);
+  const event = { type: 'com/vmware/vcloud/event/vm/create', org: org.name };
   return [
     '',
     `Ready. In another terminal, as ${user.name} of the org ${org.name}:`,
@@ -21,6 +24,11 @@ export async function callLines(info: LocalCloudInfo): Promise<readonly string[]
     `  curl -s ${auth} '${cell}/api/hello?name=you'`,
     `  curl -s ${auth} -X POST -d '{"name":"first"}' '${cell}/api/org/${bare}/backups'`,
     `  curl -s ${auth} '${cell}/api/org/${bare}/backups'`,
+    '',
+    "What happens in the cloud is an event, and in the org's audit log; any event can be made up:",
+    '',
+    `  curl -s -H 'x-vcloud-authorization: ${administrator}' -d '${JSON.stringify(event)}' '${cell}/_local/events'`,
+    `  curl -s ${auth} '${cell}/api/org/${bare}/audit'`,
   ];
 }
 
