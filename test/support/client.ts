@@ -12,7 +12,7 @@ export interface Answer {
 export interface CellClient {
   get(path: string, init?: RequestInit): Promise<Answer>;
   post(path: string, body: string, init?: RequestInit): Promise<Answer>;
-  delete(path: string): Promise<Answer>;
+  delete(path: string, init?: RequestInit): Promise<Answer>;
 }
 
 export async function cellClient(url: string, user: string, password: string): Promise<CellClient> {
@@ -33,6 +33,6 @@ export async function cellClient(url: string, user: string, password: string): P
   return {
     get: (path, init) => request(path, init),
     post: (path, body, init) => request(path, { ...init, method: 'POST', body }),
-    delete: (path) => request(path, { method: 'DELETE' }),
+    delete: (path, init) => request(path, { ...init, method: 'DELETE' }),
   };
 }

@@ -23,6 +23,8 @@ export interface Cloud {
   orgId(name: string): string;
   /** Ask for a vApp as alice of the org; resolves with the address of the task. */
   instantiate(org: string, name: string): Promise<string>;
+  /** Ask as alice that the vApp which a task's document speaks of is deleted; resolves with the address of that task. */
+  remove(org: string, task: string): Promise<string>;
   /** Wait until the task is in one of these states; resolves with its document. */
   ended(org: string, task: string): Promise<string>;
 }
@@ -65,6 +67,13 @@ export function openCloud({ cells }: Pick<Live, 'cells'>): Cloud {
         headers: { ...XML, 'Content-Type': TEMPLATE },
       });
       if (status !== 201) throw new Error(`${status}: ${text}`);
+      return new URL(/<Task [^>]*href="([^"]+)"/.exec(text)?.[1] ?? '').pathname;
+    },
+    async remove(org, task) {
+      const vApp = new URL(/<Owner [^>]*href="([^"]+)"/.exec(task)?.[1] ?? '').pathname;
+      const alice = await as(`alice@${org}`);
+      const { status, text } = await alice.delete(vApp, { headers: XML });
+      if (status !== 202) throw new Error(`${status}: ${text}`);
       return new URL(/<Task [^>]*href="([^"]+)"/.exec(text)?.[1] ?? '').pathname;
     },
     async ended(org, task) {
