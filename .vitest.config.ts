@@ -1,39 +1,51 @@
+import { fileURLToPath } from 'node:url';
+
 import { defineConfig } from 'vitest/config';
+
+/** For programs that tests start: what Node compiled for one serves the next. */
+const NODE_COMPILE_CACHE = fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url));
 
 /**
  * One project a kind of test; `test/README.md` says which is for what. Tests that start processes get one
  * second try: on a machine that others use at the same time, an honest guest can miss its CPU time.
  */
+const processes = {
+  env: { NODE_COMPILE_CACHE },
+  retry: 1,
+  hookTimeout: 180_000,
+  maxWorkers: 3,
+} as const;
+
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], maxWorkers: 3 } },
       {
         test: {
+          ...processes,
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 40_000,
-          retry: 1,
         },
       },
       {
         test: {
+          ...processes,
           name: 'live',
           include: ['test/live/**/*.test.ts'],
+          globalSetup: 'test/support/rabbit/setup.ts',
           testTimeout: 90_000,
-          hookTimeout: 180_000,
-          retry: 1,
-          fileParallelism: false,
         },
       },
       {
+        // Last and alone: what others do would be taken for what the guests did.
         test: {
+          ...processes,
           name: 'hostile',
           include: ['test/hostile/**/*.test.ts'],
           testTimeout: 60_000,
-          hookTimeout: 60_000,
-          retry: 1,
-          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           maxConcurrency: 3,
         },
       },

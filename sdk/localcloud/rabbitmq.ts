@@ -12,7 +12,7 @@ import { endProcess } from './nodes/processes.ts';
 import { recordOwner, sweepNodes } from './nodes/sweep.ts';
 import { type Layout, markOf, writeLayout } from './rabbit/environment.ts';
 import { type Programs, provideRabbit } from './rabbit/install.ts';
-import { type Parts, control, startNode, stopNode } from './rabbit/node.ts';
+import { type Parts, type Tools, control, startNode, stopNode } from './rabbit/node.ts';
 
 export interface RabbitOptions {
   /** Data folder, kept at the end. @default a new folder below the cache, deleted at the end */
@@ -52,6 +52,8 @@ export interface RabbitNode extends AsyncDisposable {
   start(): Promise<void>;
   /** Run `rabbitmqctl` against the node; resolves to its output, rejects on failure or after 30 s. */
   ctl(...args: string[]): Promise<string>;
+  /** What `control` of `rabbit/node.ts` needs to do the same from another process; plain data. */
+  readonly tools: Tools;
 }
 
 /** Attempts with other ports when somebody was faster to take the first ones. */
@@ -118,6 +120,7 @@ export async function openRabbit(options: RabbitOptions = {}): Promise<RabbitNod
     stop: () => stopNode(parts, false),
     start: () => startNode(parts),
     ctl: (...args) => control(parts, args),
+    tools: { programs, layout: parts.layout },
     async [Symbol.asyncDispose]() {
       // Data that is deleted anyway needs no clean stop, which takes a second longer.
       await stopNode(parts, options.dir === undefined);

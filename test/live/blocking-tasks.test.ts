@@ -23,7 +23,7 @@ import {
   planBlockingTasks,
 } from '../../host/vcloud/registration/blocking-tasks.ts';
 import { openCells, type Cells } from '../../sdk/localcloud/cell/open.ts';
-import { openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
+import { openVhost } from '../support/rabbit/vhost.ts';
 import { waitFor } from '../support/wait.ts';
 
 const OPERATION = 'vdcInstantiateVapp';
@@ -35,7 +35,7 @@ let host: NotificationBindings;
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vcx-held-'));
   stack.defer(() => rmSync(folder, { recursive: true }));
-  const rabbit = stack.use(await openRabbit());
+  const rabbit = stack.use(await openVhost());
   cells = stack.use(await openCells({ amqpUrl: rabbit.url, count: 1 }));
   const credentials = { kind: 'password', ...cells.provider } as const;
   client = stack.use(openVcloud({ url: cells.cells[0]?.url ?? '', credentials }));

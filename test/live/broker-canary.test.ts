@@ -4,25 +4,26 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { BrokerOptions } from '../../host/broker/options.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
-import { type RabbitNode, openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
 import { REPLY_EXCHANGE, openPeer } from '../support/amqp-peer.ts';
 import { eventually, openEcho } from '../support/broker-echo.ts';
+import { openVhost, type Permissions, type Vhost } from '../support/rabbit/vhost.ts';
 
-let rabbit: RabbitNode;
+let rabbit: Vhost;
 beforeAll(async () => {
-  rabbit = await openRabbit();
+  rabbit = await openVhost();
 });
 afterAll(() => rabbit[Symbol.asyncDispose]());
 
 /** Configure, write and read as `host/README.md` has them, for the exchanges of this file. */
-function documentedPatterns(): string[] {
+function documentedPatterns(): Permissions {
   const text = readFileSync(new URL('../../host/README.md', import.meta.url), 'utf8');
   const [, patterns = ''] = /rabbitmqctl set_permissions vcx (.*)`/.exec(text) ?? [];
-  return patterns
+  const [configure = '', write = '', read = ''] = patterns
     .replaceAll(String.raw`vcd\.replyExchange`, String.raw`vcd\.reply`)
     .replaceAll('sdkext', 'aviary')
     .split(' ')
     .map((quoted) => quoted.replaceAll("'", ''));
+  return { configure, write, read };
 }
 
 const service = (routingKey: string) => ({ exchange: 'aviary', routingKey });
@@ -137,13 +138,12 @@ test('canaries of strangers, with no address or a wrong one, are settled and har
 });
 
 test('the permissions that the documentation names are enough, canary and dead letters included', async () => {
-  await rabbit.ctl('add_user', 'vcx', 'secret');
-  await rabbit.ctl('set_permissions', 'vcx', ...documentedPatterns());
+  const url = await rabbit.account(documentedPatterns());
   await using peer = await openPeer(rabbit.url);
   await peer.channel.assertExchange('aviary', 'direct', { durable: true });
   await using echo = await openEcho({
     ...options('narrow'),
-    urls: [`amqp://vcx:secret@127.0.0.1:${rabbit.port}`],
+    urls: [url],
   });
   await echo.ready();
   peer.send('aviary', 'narrow', 'x', { correlationId: 'narrow' });
@@ -159,19 +159,16 @@ test('the permissions that the documentation names are enough, canary and dead l
 });
 
 test('an account that may not write to the exchange of a service still serves it, and the canary tells why it proves nothing', async () => {
-  await rabbit.ctl('add_user', 'mute', 'secret');
-  await rabbit.ctl(
-    'set_permissions',
-    'mute',
-    String.raw`^vcx\..*$`,
-    String.raw`^(vcx\..*|vcd\.reply)$`,
-    '.*',
-  );
+  const url = await rabbit.account({
+    configure: String.raw`^vcx\..*$`,
+    write: String.raw`^(vcx\..*|vcd\.reply)$`,
+    read: '.*',
+  });
   await using peer = await openPeer(rabbit.url);
   await peer.channel.assertExchange('aviary', 'direct', { durable: true });
   await using echo = await openEcho({
     ...options('mute'),
-    urls: [`amqp://mute:secret@127.0.0.1:${rabbit.port}`],
+    urls: [url],
   });
   await echo.ready();
   await eventually(() =>

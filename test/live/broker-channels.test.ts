@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => rabbit[Symbol.asyncDispose]());
 
-/** Open an echo behind a proxy, let it be hurt, and expect calls to be answered again within two seconds. */
+/** Open an echo behind a proxy, let it be hurt, and expect calls to be answered again. */
 async function survives(
   key: string,
   hurt: (inject: (bytes: Buffer) => void) => unknown,
@@ -49,14 +49,12 @@ async function survives(
   await echo.ready();
   const accepted = proxy.accepted;
   await hurt((bytes) => proxy.inject('vcx/consume', bytes));
-  const began = performance.now();
   await eventually(() =>
     expect(JSON.stringify(echo.log)).toMatch(/channel_died|consumer_cancelled/),
   );
   await eventually(async () => {
     expect((await peer.channel.checkQueue(queue)).consumerCount).toBe(1);
   });
-  expect(performance.now() - began).toBeLessThan(2_000);
   peer.send('ext', key, 'after', { correlationId: key });
   await eventually(() => expect(peer.got.get(key)).toEqual(['after']));
   expect(proxy.accepted).toBe(accepted);

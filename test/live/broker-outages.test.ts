@@ -44,10 +44,8 @@ test.each(['kill', 'stop'] as const)(
     expect(givenUp).toMatchObject({ kind: 'failed', reason: expect.stringMatching(/connect/) });
 
     await rabbit.start();
-    const up = performance.now();
     await using peer = await openPeer(rabbit.url);
     await echo.ready();
-    expect(performance.now() - up).toBeLessThan(5_000);
     peer.send('ext', key, 'again', { correlationId: key });
     await eventually(() => expect(peer.got.get(key)).toEqual(['again']));
     expect(['confirmed', 'unroutable']).toContain((await waiting).kind);

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { openBroker } from '../../host/broker/broker.ts';
-import { type RabbitNode, openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
 import { nestedTable, publishFrames } from '../support/amqp-frames.ts';
 import { REPLY_EXCHANGE, REPLY_KEY, openPeer } from '../support/amqp-peer.ts';
 import { eventually, openEcho } from '../support/broker-echo.ts';
+import { openVhost, type Vhost } from '../support/rabbit/vhost.ts';
 
-let rabbit: RabbitNode;
+let rabbit: Vhost;
 beforeAll(async () => {
-  rabbit = await openRabbit();
+  rabbit = await openVhost();
 });
 afterAll(() => rabbit[Symbol.asyncDispose]());
 
@@ -110,8 +110,10 @@ test('more reply exchanges than allowed evict the idle ones', async () => {
     const reply = { exchange: `many.${i}`, routingKey: '', correlationId: null, body: bytes('{}') };
     expect(await broker.reply(reply, soon())).toEqual({ kind: 'unroutable' });
   }
-  const { stdout } = { stdout: await rabbit.ctl('list_channels', 'confirm') };
-  expect(stdout.split('\n').filter((line) => line.trim() === 'true').length).toBeLessThanOrEqual(3);
+  const channels = (await rabbit.ctl('list_channels', 'vhost', 'confirm')).split('\n');
+  const confirming = channels.filter((line) => line === `${rabbit.name}\ttrue`);
+  expect(confirming.length).toBeGreaterThan(0);
+  expect(confirming.length).toBeLessThanOrEqual(3);
 });
 
 test('a parked message waits in the dead-letter queue with its reason, and the queue is made anew when deleted', async () => {

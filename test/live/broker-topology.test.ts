@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { openBroker } from '../../host/broker/broker.ts';
-import { type RabbitNode, openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
 import { openPeer } from '../support/amqp-peer.ts';
 import { eventually, openEcho } from '../support/broker-echo.ts';
+import { openVhost, type Vhost } from '../support/rabbit/vhost.ts';
 
-let rabbit: RabbitNode;
+let rabbit: Vhost;
 beforeAll(async () => {
-  rabbit = await openRabbit();
+  rabbit = await openVhost();
 });
 afterAll(() => rabbit[Symbol.asyncDispose]());
 
@@ -18,6 +18,7 @@ test('missing exchange, queue and binding are made durable; queue arguments are 
     queue: { messageTtlMs: 7_000, deadLetterExchange: 'top.dlx' },
   });
   await echo.ready();
+  const report = echo.broker.topologyReport().filter((entry) => entry.of === 'top.new/k');
   expect(await rabbit.ctl('list_exchanges', 'name', 'type', 'durable')).toMatch(
     /top\.new\tdirect\ttrue/,
   );
@@ -26,7 +27,7 @@ test('missing exchange, queue and binding are made durable; queue arguments are 
   expect(ours).toMatch(/\ttrue\t/);
   expect(ours).toMatch(/x-message-ttl",7000/);
   expect(ours).toMatch(/x-dead-letter-exchange","top\.dlx"/);
-  expect(echo.broker.topologyReport().filter((entry) => entry.of === 'top.new/k')).toMatchObject([
+  expect(report).toMatchObject([
     { what: 'exchange', state: 'made' },
     { what: 'queue', state: 'made' },
     { what: 'binding', state: 'found' },
@@ -235,10 +236,13 @@ test('with rights to read and write only, what an operator has made is used', as
   await peer.channel.assertExchange('top.strict', 'direct', { durable: true });
   await peer.channel.assertQueue('top.strict.q', { durable: true });
   await peer.channel.bindQueue('top.strict.q', 'top.strict', 'k');
-  await rabbit.ctl('add_user', 'strict', 'strict');
-  await rabbit.ctl('set_permissions', 'strict', '^$', '^(vcd\\.reply)$', '^top\\.strict\\.q$');
+  const url = await rabbit.account({
+    configure: '^$',
+    write: String.raw`^(vcd\.reply)$`,
+    read: String.raw`^top\.strict\.q$`,
+  });
   await using echo = await openEcho({
-    urls: [`amqp://strict:strict@127.0.0.1:${rabbit.port}`],
+    urls: [url],
     services: [{ exchange: 'top.strict', routingKey: 'k', queue: 'top.strict.q' }],
     deadLetter: { exchange: 'strict.dead', queue: 'strict.dead' },
   });

@@ -74,7 +74,6 @@ test(
     );
     expect({ lost, differing, twice }).toEqual({ lost: [], differing: [], twice: [] });
     expect(once + repeated + cutOff).toBe(sent);
-    expect(Math.max(...backAfter)).toBeLessThan(15_000);
   },
   60_000 + CYCLES * 40_000,
 );

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
 import { openChaosClient } from '../support/chaos-client.ts';
 import { runFuzz } from '../support/chaos-fuzz.ts';
 import { openChaosHost } from '../support/chaos-host.ts';
+import { openVhost } from '../support/rabbit/vhost.ts';
 
 /** Another seed: `FUZZ_SEED=7 npm test -- test/live/fuzz.test.ts`. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261);
@@ -17,7 +17,7 @@ test(`of ${COUNT} messages from seed ${SEED} each is answered, parked or dropped
   const stateDir = mkdtempSync(join(tmpdir(), 'vcx-fuzz-'));
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(stateDir, { recursive: true, force: true }));
-  const rabbit = stack.use(await openRabbit());
+  const rabbit = stack.use(await openVhost());
   const client = stack.use(await openChaosClient(rabbit.url));
   const host = stack.use(await openChaosHost({ url: rabbit.url, stateDir }));
   await host.ready();

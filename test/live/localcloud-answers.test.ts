@@ -6,14 +6,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { openVcloud } from '../../host/vcloud/client.ts';
 import { type Cells, openCells } from '../../sdk/localcloud/cell/open.ts';
-import { openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
+import { openVhost } from '../support/rabbit/vhost.ts';
 
 const stack = new AsyncDisposableStack();
 let cloud: Cells;
 let channel: Channel;
 
 beforeAll(async () => {
-  const rabbit = stack.use(await openRabbit());
+  const rabbit = stack.use(await openVhost());
   cloud = stack.use(await openCells({ amqpUrl: rabbit.url, count: 2, timeoutMs: 1_000 }));
   const connection = await connect(rabbit.url, { noDelay: true });
   connection.on('error', () => undefined);

@@ -5,12 +5,15 @@ import { type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { type Cells, openCells } from '../../sdk/localcloud/cell/open.ts';
-import { type RabbitNode, openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
+import { openVhost, type Vhost } from '../support/rabbit/vhost.ts';
+import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 const VMEXT = 'http://www.vmware.com/vcloud/extension/v1.5';
 const VCLOUD = 'http://www.vmware.com/vcloud/v1.5';
 
-let rabbit: RabbitNode;
+let rabbit: Vhost;
+/** Between the cells and the broker. */
+let proxy: TcpProxy;
 let cloud: Cells;
 let connection: ChannelModel;
 
@@ -104,8 +107,9 @@ const reply = (id: string, text: string, extra: Record<string, unknown> = {}) =>
 });
 
 beforeAll(async () => {
-  rabbit = await openRabbit();
-  cloud = await openCells({ amqpUrl: rabbit.url, count: 2, timeoutMs: 1_000 });
+  rabbit = await openVhost();
+  proxy = await openTcpProxy(rabbit.port);
+  cloud = await openCells({ amqpUrl: rabbit.by(proxy.port), count: 2, timeoutMs: 1_000 });
   connection = await connect(rabbit.url, { noDelay: true });
   connection.on('error', () => undefined);
 });
@@ -113,6 +117,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await connection?.close().catch(() => undefined);
   await cloud?.[Symbol.asyncDispose]();
+  await proxy?.[Symbol.asyncDispose]();
   await rabbit?.[Symbol.asyncDispose]();
 });
 
@@ -351,23 +356,18 @@ test('both kinds of token open both fronts, and a session that was ended opens n
   }
 });
 
-/** Last, since it takes the broker from under the others. */
 test('without the broker clients get 503, and when it is back calls are answered again', async () => {
   const token = await asAlice();
   const service = await register();
-  await rabbit.stop();
+  const away = await proxy.refuse();
   const get = () =>
     fetch(cellUrl() + service.path, { headers: { 'x-vcloud-authorization': token } });
   await expect.poll(() => cloud.cells[0]?.connected(), { timeout: 10_000 }).toBe(false);
   expect((await get()).status).toBe(503);
-  await rabbit.start();
+  await away[Symbol.asyncDispose]();
   await expect
     .poll(() => cloud.cells.every((cell) => cell.connected()), { timeout: 10_000 })
     .toBe(true);
-  connection = await connect(rabbit.url, { noDelay: true });
-  const channel = await connection.createChannel();
-  await channel.assertQueue(service.path.slice(5), { durable: false });
-  await channel.bindQueue(service.path.slice(5), service.exchange, service.key);
   await serve(service, (_, { id }) => reply(id, 'back'));
   expect(await (await get()).text()).toBe('back');
 });

@@ -8,18 +8,19 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { openCells, type Cells } from '../../sdk/localcloud/cell/open.ts';
-import { openRabbit, type RabbitNode } from '../../sdk/localcloud/rabbitmq.ts';
+import { bareEnv } from '../support/program.ts';
+import { openVhost, type Vhost } from '../support/rabbit/vhost.ts';
 
 const CLI = fileURLToPath(new URL('../../host/cli.ts', import.meta.url));
 const EXAMPLES = fileURLToPath(new URL('../../plugins', import.meta.url));
 const stack = new AsyncDisposableStack();
 const folder = mkdtempSync(join(tmpdir(), 'vcx-commands-'));
-let rabbit: RabbitNode;
+let rabbit: Vhost;
 let cells: Cells;
 
 beforeAll(async () => {
   stack.defer(() => rmSync(folder, { recursive: true }));
-  rabbit = stack.use(await openRabbit());
+  rabbit = stack.use(await openVhost());
   cells = stack.use(await openCells({ amqpUrl: rabbit.url, count: 1 }));
 });
 afterAll(() => stack.disposeAsync());
@@ -32,7 +33,7 @@ interface Ran {
 
 function vcx(args: readonly string[], settings: Record<string, string> = {}): Promise<Ran> {
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    ...bareEnv(),
     VCX_VCLOUD_URL: cells.cells[0]?.url ?? '',
     VCX_AMQP_URL: rabbit.url,
     VCX_VCLOUD_USER: `${cells.provider.user}@System`,

@@ -14,7 +14,7 @@ import { resolveRights } from '../../host/vcloud/registration/rights.ts';
 import type { ServiceSpec } from '../../host/vcloud/service-spec.ts';
 import type { Cells } from '../../sdk/localcloud/cell/open.ts';
 import { openCells } from '../../sdk/localcloud/cell/open.ts';
-import { openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
+import { openVhost } from '../support/rabbit/vhost.ts';
 import { backupSpec, fullSpec } from '../support/service-specs.ts';
 
 const stack = new AsyncDisposableStack();
@@ -22,7 +22,7 @@ let cells: Cells;
 let client: VcloudClient;
 
 beforeAll(async () => {
-  const rabbit = stack.use(await openRabbit());
+  const rabbit = stack.use(await openVhost());
   cells = stack.use(await openCells({ amqpUrl: rabbit.url, count: 1 }));
   const credentials = { kind: 'password', ...cells.provider } as const;
   client = stack.use(openVcloud({ url: cells.cells[0]?.url ?? '', credentials }));

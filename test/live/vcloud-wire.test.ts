@@ -17,7 +17,7 @@ import { applyRegistration } from '../../host/vcloud/registration/apply.ts';
 import { planRegistration } from '../../host/vcloud/registration/plan.ts';
 import { removeRegistration } from '../../host/vcloud/registration/remove.ts';
 import { openCells, type Cells } from '../../sdk/localcloud/cell/open.ts';
-import { openRabbit } from '../../sdk/localcloud/rabbitmq.ts';
+import { openVhost } from '../support/rabbit/vhost.ts';
 import { openRecordingProxy, type RecordingProxy } from '../support/recording-proxy.ts';
 import { fullSpec } from '../support/service-specs.ts';
 import { hasSchemas, validate } from '../support/xsd.ts';
@@ -29,7 +29,7 @@ let proxy: RecordingProxy;
 
 beforeAll(async () => {
   stack.defer(() => rmSync(folder, { recursive: true }));
-  const rabbit = stack.use(await openRabbit());
+  const rabbit = stack.use(await openVhost());
   cells = stack.use(await openCells({ amqpUrl: rabbit.url, count: 1 }));
   proxy = stack.use(await openRecordingProxy(cells.cells[0]?.url ?? ''));
   const credentials = { kind: 'password', ...cells.provider } as const;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { PROBES } from './live.ts';
+import { bareEnv } from './program.ts';
 import { waitFor } from './wait.ts';
 
 const CLI = fileURLToPath(new URL('../../host/cli.ts', import.meta.url));
@@ -51,8 +52,7 @@ export async function openChaosHost(options: ChaosHostOptions): Promise<ChaosHos
   const child = spawn(process.execPath, [...before, CLI, 'start'], {
     cwd: stateDir,
     env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
+      ...bareEnv(),
       VCX_AMQP_URL: url,
       VCX_OPERATOR_PORT: '0',
       VCX_STATE_DIR: stateDir,

@@ -8,7 +8,7 @@ import { readConfig, type Config } from '../../host/config.ts';
 import { openHost, type Host } from '../../host/host.ts';
 import { createLog } from '../../host/kernel/log.ts';
 import { openCells } from '../../sdk/localcloud/cell/open.ts';
-import { openRabbit, type RabbitNode } from '../../sdk/localcloud/rabbitmq.ts';
+import { openVhost, type Vhost } from './rabbit/vhost.ts';
 import { waitFor } from './wait.ts';
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -19,7 +19,7 @@ export const BROKEN = folder('./broken');
 type Cells = Awaited<ReturnType<typeof openCells>>;
 
 export interface Live extends AsyncDisposable {
-  readonly rabbit: RabbitNode;
+  readonly rabbit: Vhost;
   readonly cells: Cells;
   readonly host: Host;
   readonly config: Config;
@@ -39,7 +39,7 @@ export async function openLive(options: LiveOptions = {}): Promise<Live> {
   await using stack = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), 'vcx-live-'));
   stack.defer(() => rmSync(dir, { recursive: true, force: true }));
-  const rabbit = stack.use(await openRabbit({ dir: join(dir, 'rabbit') }));
+  const rabbit = stack.use(await openVhost());
   const cells = stack.use(await openCells({ amqpUrl: rabbit.url, count: options.cells ?? 1 }));
   const config = testConfig(dir, rabbit.url, cells, options);
   const lines: string[] = [];

@@ -9,6 +9,12 @@ import { waitFor } from './wait.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** What a program needs of the environment; nothing of vcx. What Node compiled for one test serves the next. */
+export function bareEnv(): NodeJS.ProcessEnv {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}) };
+}
+
 export interface Program extends AsyncDisposable {
   readonly pid: number;
   /** Standard output and error so far. */
@@ -26,7 +32,7 @@ export function runProgram(args: string[], env: Record<string, string> = {}): Pr
   const cache = mkdtempSync(join(tmpdir(), 'vcx-program-'));
   const child = spawn(process.execPath, [join(ROOT, 'host/cli.ts'), ...args], {
     cwd: env['CWD'] ?? ROOT,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], VCX_CACHE_DIR: cache, ...env },
+    env: { ...bareEnv(), VCX_CACHE_DIR: cache, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -17,6 +17,8 @@ export interface TcpProxy extends AsyncDisposable {
   freezeAll(): Disposable;
   /** Reset the connections of now. */
   cut(): void;
+  /** Reset them and refuse all others, as if nobody listened, until disposed. */
+  refuse(): Promise<AsyncDisposable>;
   /** Write to the server, as if the client had, on the newest open connection whose first bytes hold the text. */
   inject(text: string, bytes: Buffer): void;
 }
@@ -39,8 +41,12 @@ export async function openTcpProxy(port: number): Promise<TcpProxy> {
     const server = connect({ port, host: '127.0.0.1', noDelay: true });
     join(pairs, { client, server, opening: Buffer.alloc(0), frozen });
   });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
+  const listen = async (at: number): Promise<void> => {
+    listener.listen(at, '127.0.0.1');
+    await once(listener, 'listening');
+  };
+  await listen(0);
+  const own = (listener.address() as AddressInfo).port;
 
   const end = () => {
     for (const { client, server } of pairs) {
@@ -48,11 +54,17 @@ export async function openTcpProxy(port: number): Promise<TcpProxy> {
       server.destroy();
     }
   };
+  const shut = async (): Promise<void> => {
+    const closed = once(listener, 'close');
+    listener.close();
+    end();
+    await closed;
+  };
   const freeze = () => {
     for (const pair of pairs) pair.frozen = true;
   };
   return {
-    port: (listener.address() as AddressInfo).port,
+    port: own,
     get open() {
       return pairs.size;
     },
@@ -71,15 +83,17 @@ export async function openTcpProxy(port: number): Promise<TcpProxy> {
       };
     },
     cut: end,
+    async refuse() {
+      await shut();
+      return { [Symbol.asyncDispose]: () => listen(own) };
+    },
     inject(text, bytes) {
       const found = [...pairs].findLast((pair) => pair.opening.includes(text));
       if (!found) throw new Error(`no connection has said ${text}`);
       found.server.write(bytes);
     },
     async [Symbol.asyncDispose]() {
-      end();
-      listener.close();
-      await once(listener, 'close');
+      if (listener.listening) await shut();
     },
   };
 }

@@ -4,14 +4,14 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { inspect, pack, sign, verify } from './bundle.ts';
 import type { DevOptions } from './dev/dev.ts';
-import { harness } from './harness.ts';
-import { keygen, type KeygenOptions } from './keygen.ts';
-import { remoteCommands } from './remote/commands.ts';
+import type { KeygenOptions } from './keygen.ts';
 import { createPlugin, TEMPLATE_NAMES, type NewOptions } from './new.ts';
+import { remoteCommands } from './remote/commands.ts';
 import { answer, EXIT, type CommonOptions } from './run.ts';
-import { testPlugin } from './test.ts';
+
+// What a command needs is loaded when it runs: most need no compiler and no host.
+const bundles = () => import('./bundle.ts');
 
 /** Add the commands below `vcx plugin`; returns that command, so that further ones can be added to it. */
 export function pluginCommands(program: Command): Command {
@@ -62,21 +62,21 @@ function addWorkshop(plugin: Command): void {
     )
     .option('--json', 'a line of JSON for everything that happens')
     .action((folder: string | undefined, options: DevOptions) =>
-      answer({ ...options, jsonLines: true }, async () => {
-        // The other commands need no host, and start faster without one.
-        const { devPlugin } = await import('./dev/dev.ts');
-        return devPlugin(folder ?? '.', options);
-      }),
+      answer({ ...options, jsonLines: true }, async () =>
+        (await import('./dev/dev.ts')).devPlugin(folder ?? '.', options),
+      ),
     );
   plugin
     .command('test [folder] [filters...]')
     .description('run its Vitest tests against a real isolate; report headroom for each quota')
     .option('--json', 'answer in JSON; the report of the tests goes to standard error')
     .action((folder: string | undefined, filters: string[], options: CommonOptions) =>
-      answer(options, () => testPlugin(folder ?? '.', filters, options)),
+      answer(options, async () =>
+        (await import('./test.ts')).testPlugin(folder ?? '.', filters, options),
+      ),
     );
   plugin.command('harness <folder>', { hidden: true }).action(async (folder: string) => {
-    process.exitCode = await harness(folder);
+    process.exitCode = await (await import('./harness.ts')).harness(folder);
   });
 }
 
@@ -87,20 +87,22 @@ function addBundles(plugin: Command): void {
     .option('-o, --out <file>', 'where to (default: NAME-VERSION.vcx in the folder)')
     .option('--json', 'answer in JSON')
     .action((folder: string | undefined, options: { out?: string } & CommonOptions) =>
-      answer(options, (progress) => pack(folder ?? '.', options, progress)),
+      answer(options, async (progress) => (await bundles()).pack(folder ?? '.', options, progress)),
     );
   plugin
     .command('inspect <file>')
     .description('show what is in a bundle, trusting nobody')
     .option('--json', 'answer in JSON')
-    .action((file: string, options: CommonOptions) => answer(options, () => inspect(file)));
+    .action((file: string, options: CommonOptions) =>
+      answer(options, async () => (await bundles()).inspect(file)),
+    );
   plugin
     .command('verify <file>')
     .description('is the bundle whole, and signed by somebody trusted?')
     .option('--trust <file>', 'trust store (default: $VCX_TRUST_FILE)')
     .option('--json', 'answer in JSON')
     .action((file: string, options: { trust?: string } & CommonOptions) =>
-      answer(options, () => verify(file, options)),
+      answer(options, async () => (await bundles()).verify(file, options)),
     );
 }
 
@@ -117,7 +119,9 @@ function addKeys(plugin: Command): void {
     .option('--days <number>', 'until it expires', wholeNumber, 365)
     .option('--trust <file>', 'trust store to add the key to; made when it is not there')
     .option('--json', 'answer in JSON')
-    .action((options: KeygenOptions & CommonOptions) => answer(options, () => keygen(options)));
+    .action((options: KeygenOptions & CommonOptions) =>
+      answer(options, async () => (await import('./keygen.ts')).keygen(options)),
+    );
   plugin
     .command('sign <file>')
     .description('sign a bundle as its owner, or beside the owner')
@@ -127,7 +131,7 @@ function addKeys(plugin: Command): void {
     .option('--json', 'answer in JSON')
     .action(
       (file: string, options: { key: string; counter?: boolean; out?: string } & CommonOptions) =>
-        answer(options, () => sign(file, options)),
+        answer(options, async () => (await bundles()).sign(file, options)),
     );
 }
 

@@ -22,9 +22,13 @@ const STOP_MS = 15_000;
 const HELPERS_MS = 3_000;
 const CTL_MS = 30_000;
 
-export interface Parts {
+/** What is needed to talk to the node as its operator. */
+export interface Tools {
   readonly programs: Programs;
   readonly layout: Layout;
+}
+
+export interface Parts extends Tools {
   readonly keeper: Keeper;
   /** Pids of epmd and the node; 0 while not started. */
   readonly pids: { epmd: number; node: number };
@@ -138,7 +142,7 @@ export async function stopNode(parts: Parts, kill: boolean): Promise<void> {
 
 /** Run `rabbitmqctl`. */
 export async function control(
-  { programs, layout }: Parts,
+  { programs, layout }: Tools,
   args: readonly string[],
 ): Promise<string> {
   // A tool that looks for a node under a wrong name waits for ever: never without a time limit.

@@ -5,7 +5,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 
 import { changes, type ChangesOptions } from './changes.ts';
-import { deploy, type DeployOptions } from './deploy.ts';
+import type { DeployOptions } from './deploy.ts';
 import type { RemoteOptions } from './endpoint.ts';
 import { eventCommands } from './events.ts';
 import { approve, list, remove, rollback, setEnabled, show } from './installed.ts';
@@ -49,7 +49,11 @@ function addDeploy(plugin: Command): void {
     .option('--force', 'take a version older than the current one')
     .option('--approve', 'as the operator: allow at once what it asks for')
     .action((path: string | undefined, options: DeployOptions) =>
-      remote(options, (client, progress) => deploy(client, path ?? '.', options, progress)),
+      remote(options, async (client, progress) => {
+        // It brings the compiler, which no other command here needs.
+        const { deploy } = await import('./deploy.ts');
+        return deploy(client, path ?? '.', options, progress);
+      }),
     );
 }
 
