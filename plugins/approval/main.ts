@@ -13,9 +13,9 @@ export default definePlugin({
     const task = ctx.blockingTask;
     if (!task) return;
     const quota = quotaOf(env);
-    // The vApp that waits may stand in the list already: only the others take up room.
-    const others = await countVApps(env, { except: event.taskOwner?.id, enough: quota });
-    if (others < quota) await task.resume(`vApp ${others + 1} of ${quota}`);
+    // Of several that wait at once, those that were asked for first get the room.
+    const earlier = await countVApps(env, { before: event.taskOwner?.id, enough: quota });
+    if (earlier < quota) await task.resume(`vApp ${earlier + 1} of ${quota}`);
     else await task.abort(`The organization has its ${quota} vApps; delete one, or ask for more`);
   },
 
@@ -34,16 +34,19 @@ function quotaOf(env: Env): number {
   return (env.config as { vApps?: number } | null)?.vApps ?? DEFAULT_QUOTA;
 }
 
-/** Page by page, and no further than is of interest. */
+/** All, or those made before the one of this URN, which stands in the list already; no further than is of interest. */
 async function countVApps(
   env: Env,
-  { except, enough }: { except?: string | undefined; enough: number },
+  { before, enough }: { before?: string | undefined; enough: number },
 ): Promise<number> {
-  const id = except?.split(':').at(-1);
+  const id = before?.split(':').at(-1);
   let count = 0;
   for (let page = 1; count < enough; page += 1) {
-    const { records } = await env.vcloud.query('vApp', { page, pageSize: PAGE });
-    count += records.filter(({ href }) => id === undefined || !href?.endsWith(id)).length;
+    const wish = { page, pageSize: PAGE, sortAsc: 'creationDate' };
+    const { records } = await env.vcloud.query('vApp', wish);
+    const own = id === undefined ? -1 : records.findIndex(({ href }) => href?.endsWith(id));
+    if (own >= 0) return count + own;
+    count += records.length;
     if (records.length < PAGE) break;
   }
   return count;
