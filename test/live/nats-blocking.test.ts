@@ -56,7 +56,7 @@ test('what a host that fell silent held is taken when it is due, also after NATS
   const dying = await host(prefix, systemClock);
   const other = await host(prefix, systemClock);
   const now = Date.now();
-  await dying.open(task('t', now), now + 3_000);
+  await dying.open(task('t', now), now + 1_500);
   await dying.decide('t', { action: 'resume', message: 'm', by: 'plugin' });
   await nats.node.kill();
   await nats.node.start();
@@ -66,7 +66,7 @@ test('what a host that fell silent held is taken when it is due, also after NATS
     taken = await other.claim(Date.now(), Date.now() + 60_000).catch(() => []);
     return taken.length > 0;
   });
-  expect(Date.now()).toBeGreaterThan(now + 2_000);
+  expect(Date.now()).toBeGreaterThan(now + 1_000);
   expect(taken).toMatchObject([{ key: 't', outcome: { action: 'resume', by: 'plugin' } }]);
 });
 

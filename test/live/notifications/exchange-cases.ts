@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 
 import { eventMessage } from '../../support/events.ts';
 import { metricOf } from '../../support/operator.ts';
+import { exchangesOf } from '../../support/rabbit/facts.ts';
 import { waitFor } from '../../support/wait.ts';
 import { EXCHANGE, type World } from './world.ts';
 
@@ -25,7 +26,9 @@ export function exchangeCases(world: () => World): void {
     expect(await metricOf(live.host, 'vcx_events_missing_exchanges', 'plugin="witness"')).toBe(1);
     const alice = await cloud.as('alice@acme');
     expect((await alice.get('/api/hello?name=you')).status).toBe(200);
-    expect(await live.rabbit.ctl('list_exchanges', 'name')).not.toContain(LATE);
+    const exchanges = await exchangesOf(live.rabbit);
+    expect(exchanges).toContain(EXCHANGE.xml);
+    expect(exchanges).not.toContain(LATE);
   });
 
   test('when it appears, events are served', async () => {

@@ -10,6 +10,7 @@ import type { EventStatus, SubscriptionStatus } from '../../../host/message/even
 import { openCloud, type Cloud } from '../../support/cloud.ts';
 import { EXAMPLES, openLive, type Live } from '../../support/live.ts';
 import { askOperator } from '../../support/operator.ts';
+import { bindingsOf } from '../../support/rabbit/facts.ts';
 
 const LISTENERS = fileURLToPath(new URL('../../support/listeners', import.meta.url));
 
@@ -100,14 +101,7 @@ function worldOf(
       if (!found) throw new Error(`no subscription of ${plugin}`);
       return found;
     },
-    async bound(plugin, exchange) {
-      const fields = ['source_name', 'destination_name', 'routing_key'];
-      const lines = (await live.rabbit.ctl('list_bindings', ...fields)).split('\n');
-      return lines
-        .filter((line) => line.startsWith(`${exchange}\tvcx.events.${plugin}\t`))
-        .map((line) => line.split('\t')[2] ?? '')
-        .toSorted();
-    },
+    bound: (plugin, exchange) => bindingsOf(live.rabbit, exchange, `vcx.events.${plugin}`),
     async give(plugin, orgs) {
       const path = `PUT /api/v1/plugins/${plugin}/tenants`;
       const { status, body } = await askOperator(live.host, path, { orgs });
