@@ -3,6 +3,8 @@
  * there after every change, and the difference is mended. One plug-in's trouble stops no other.
  * May import: kernel, message, amqplib.
  */
+import { isDeepStrictEqual } from 'node:util';
+
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
 
 import { messageOf } from '../../kernel/errors.ts';
@@ -90,8 +92,9 @@ export class EventIntake {
       this.#latest.set(subscription.plugin, subscription);
       const known = this.#subscribers.get(subscription.plugin);
       const one = known ?? this.#subscriber(subscription);
+      // One plug-in's change is no reason to ask the broker about all the others.
+      if (!isDeepStrictEqual(one.subscription, subscription)) one.doubted = true;
       one.subscription = subscription;
-      one.doubted = true;
       next.set(subscription.plugin, one);
     }
     for (const [plugin, one] of this.#subscribers) if (!next.has(plugin)) this.#leaving.add(one);
