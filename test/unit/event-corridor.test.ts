@@ -1,9 +1,14 @@
 import { expect, test } from 'vitest';
 
+import type { Catalogue } from '../../host/bundles/live/catalogue.ts';
 import { HostError, type Code } from '../../host/kernel/errors.ts';
+import { decodeEvent } from '../../host/message/notification/decode.ts';
+import type { CloudEvent } from '../../host/message/notification/event.ts';
+import { orphanPolicy } from '../../host/pipeline/notifications/address.ts';
 import type { Outcome } from '../../host/sandbox/sandbox.ts';
 import { replied, USAGE } from '../support/corridor.ts';
 import { ORG, testEvents } from '../support/event-corridor.ts';
+import { eventMessage } from '../support/events.ts';
 
 const fine = (): Outcome => replied({});
 const failing = (code: Code): Outcome => ({ kind: 'failed', code, message: 'boom', usage: USAGE });
@@ -202,6 +207,29 @@ test('an operation of an org where nobody decides goes on', async () => {
     notifications: { pass },
   });
   expect(await refused.send(held).verdict).toMatchObject({ verb: 'retry' });
+});
+
+test('an operation without a name is left to those who decide on one of ours, not to those of others', () => {
+  const { event } = decodeEvent(eventMessage('json', { type: CREATED })) as { event: CloudEvent };
+  expect(event.taskName).toBe(null);
+  const deciding = (name: string, operation: string, orgHasIt: boolean) => ({
+    orgHasIt,
+    manifest: { name, blockingTasks: { operations: [operation], onFailure: 'abort' } },
+  });
+  const policyWith = (...live: readonly ReturnType<typeof deciding>[]) => {
+    const of = (name: string) => live.find(({ manifest }) => manifest.name === name);
+    const catalogue = {
+      live,
+      shelf: (name: string) => ({ current: of(name) }),
+      versionFor: (name: string) => (of(name)?.orgHasIt ? of(name) : null),
+    };
+    return orphanPolicy(catalogue as unknown as Catalogue, 'ours', event);
+  };
+  const ours = (orgHasIt: boolean) => deciding('ours', 'vdcInstantiateVapp', orgHasIt);
+  expect(policyWith(ours(true))).toBe(null);
+  expect(policyWith(ours(false))).toMatchObject({ operations: ['vdcInstantiateVapp'] });
+  const other = deciding('other', 'vdcDeleteVapp', true);
+  expect(policyWith(ours(false), other)).toMatchObject({ operations: ['vdcInstantiateVapp'] });
 });
 
 test('closing lets what is in work end, and everything else goes back to the broker', async () => {

@@ -54,13 +54,18 @@ export function orphanPolicy(
 ): BlockingPolicy | null {
   if (event.type !== BLOCKING_TASK_CREATED) return null;
   const policy = catalogue.shelf(name)?.current?.manifest.blockingTasks;
-  return policy && !hasDecider(catalogue, event) ? policy : null;
+  return policy && !hasDecider(catalogue, event, policy) ? policy : null;
 }
 
-function hasDecider(catalogue: Catalogue, { org, taskName }: CloudEvent): boolean {
+/** No two plug-ins decide on one operation: of an event that does not name it, only who decides on ours counts. */
+function hasDecider(
+  catalogue: Catalogue,
+  { org, taskName }: CloudEvent,
+  { operations: ours }: BlockingPolicy,
+): boolean {
   return catalogue.live.some(({ manifest }) => {
     const decider = catalogue.versionFor(manifest.name, org.id);
     const operations = decider?.manifest.blockingTasks?.operations ?? [];
-    return taskName === null ? operations.length > 0 : operations.includes(taskName);
+    return operations.some((one) => (taskName === null ? ours.includes(one) : one === taskName));
   });
 }
