@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { PROBES } from './live.ts';
 import { waitFor } from './wait.ts';
 
@@ -53,6 +54,7 @@ export async function openChaosHost(options: ChaosHostOptions): Promise<ChaosHos
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
+      ...COMPILE_CACHE,
       VCX_AMQP_URL: url,
       VCX_OPERATOR_PORT: '0',
       VCX_STATE_DIR: stateDir,
@@ -61,6 +63,10 @@ export async function openChaosHost(options: ChaosHostOptions): Promise<ChaosHos
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A test that is given up while its host still starts knows nothing of it.
+  const end = () => void child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   const lines = gather(child);
   const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => resolve(code));

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { waitFor } from './wait.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -26,7 +27,13 @@ export function runProgram(args: string[], env: Record<string, string> = {}): Pr
   const cache = mkdtempSync(join(tmpdir(), 'vcx-program-'));
   const child = spawn(process.execPath, [join(ROOT, 'host/cli.ts'), ...args], {
     cwd: env['CWD'] ?? ROOT,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], VCX_CACHE_DIR: cache, ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      VCX_CACHE_DIR: cache,
+      ...COMPILE_CACHE,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
