@@ -23,7 +23,8 @@ import {
   registerBlocking,
   type BlockingRegistration,
 } from './register-blocking.ts';
-import { configured, openConfiguredVcloud, openTopology, readManifests } from './installation.ts';
+import { configured } from './configured.ts';
+import { openConfiguredVcloud, openTopology, readManifests } from './installation.ts';
 
 export interface RegisterOptions {
   readonly plugin?: string;

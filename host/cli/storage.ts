@@ -13,7 +13,7 @@ import { HostError } from '../kernel/errors.ts';
 import { printable } from '../kernel/printable.ts';
 import { TOKEN_FILE } from '../operator/token.ts';
 import { URL_FILE } from '../operator/url-file.ts';
-import { configured } from './installation.ts';
+import { configured } from './configured.ts';
 import { sendRequest } from './plugin/remote/http.ts';
 import { answer, type Answer, type CommonOptions, type Progress } from './plugin/run.ts';
 import { commandName } from './plugin/sdk.ts';

@@ -1,6 +1,7 @@
 /** Hosts or NATS are killed under load: every call ends once, none runs twice, and others take over. */
 import { expect, test } from 'vitest';
 
+import { LOST } from '../../../host/bindings/tasks/sweeper.ts';
 import { signedBundle } from '../../support/bundles.ts';
 import type { Account, CallSpec } from '../../support/chaos-client.ts';
 import { ms } from '../../support/chaos-figures.ts';
@@ -52,9 +53,43 @@ export function killCases(trio: () => Trio): void {
   test('NATS is killed and started again under load: calls without shared state go on, the others get a coded 503', () =>
     killNats(trio()));
 
-  test('a host that is killed: others take its leases within 10 s and end its tasks once; back, it has what was deployed meanwhile before it is ready', () =>
-    killHolder(trio()));
+  test('a host that is killed: others take its leases within 10 s; back, it has what was deployed meanwhile before it is ready', async () => {
+    left.push(await killHolder(trio()));
+  });
 }
+
+/** To be called last, since it waits for what `killCases` left behind. */
+export function sweptCases(trio: () => Trio): void {
+  test('the open tasks of a host that was killed are ended once each', async () => {
+    const { hosts, alice, figures } = trio();
+    const its = left.reduce((all, { its }) => all + its, 0);
+    expect(its).toBeGreaterThan(0);
+    const swept = () => sum(hosts, 'vcx_tasks_swept_total');
+    await waitFor(
+      async () => (await swept()) >= its,
+      () => `${its} tasks to be ended`,
+      60_000,
+    );
+    const [first] = left;
+    figures.add('tasks of a killed host ended', 'once each', ms(Date.now() - (first?.died ?? 0)));
+    const places = left.flatMap(({ places }) => places);
+    const ends = await Promise.all(places.map(async (place) => (await alice.get(place)).text));
+    // Those of the others may have been ended by their limits.
+    expect(ends.filter((text) => text.includes(LOST.message ?? ''))).toHaveLength(its);
+    expect(await swept()).toBe(its);
+  });
+}
+
+/** What a host that was killed left behind. */
+interface Left {
+  readonly died: number;
+  /** Of the tasks that were begun on all hosts. */
+  readonly places: readonly string[];
+  /** How many of them were its own. */
+  readonly its: number;
+}
+
+const left: Left[] = [];
 
 async function killHosts(trio: Trio): Promise<void> {
   const { hosts, figures } = trio;
@@ -74,6 +109,8 @@ async function killHosts(trio: Trio): Promise<void> {
     dying.signal('SIGKILL');
     await dying.exited;
     await grown(trio, RATE);
+    // How long a start takes is the machine's to say, and with it how many calls come meanwhile.
+    if (!IS_LONG) stop();
     const next = await trio.start(dying.name);
     hosts[place] = next;
     await next.ready();
@@ -162,15 +199,13 @@ async function sum(hosts: readonly ClusterHost[], metric: string): Promise<numbe
   return values.reduce((total, value) => total + value, 0);
 }
 
-async function killHolder(trio: Trio): Promise<void> {
+async function killHolder(trio: Trio): Promise<Left> {
   const { hosts, figures, alice, acme, world } = trio;
   await waitFor(() => someoneHolds(hosts, 'cleaner'));
   const place = (await Promise.all(hosts.map((host) => holds(host, 'cleaner')))).indexOf(true);
   const dead = hosts[place] as ClusterHost;
   const rest = hosts.filter((host) => host !== dead) as [ClusterHost, ClusterHost];
   const hadRegistrar = await holds(dead);
-  const sweptBefore = await sum(rest, 'vcx_tasks_swept_total');
-
   const places: string[] = [];
   const count = () => dead.metric('vcx_calls_total', 'plugin="checked"');
   const countBefore = await count();
@@ -188,6 +223,8 @@ async function killHolder(trio: Trio): Promise<void> {
     (lease) => Math.max(...rest.map((host) => lastTime(host, 'lease.taken', lease) || 0)) - died,
   );
   figures.add('leases of a killed host taken over', '10000 ms', took.map(ms).join(', '));
+  // By the holder's own log: aim and what a busy machine adds.
+  expect(Math.max(...took)).toBeLessThan(15_000);
 
   const versions = [7, 8].map((major) => `${major}.0.${died}`);
   for (const version of versions) {
@@ -201,18 +238,5 @@ async function killHolder(trio: Trio): Promise<void> {
   expect(new Set((await askAll(world, hosts, DEMO)).map(({ body }) => body))).toEqual(
     new Set([versions[1]]),
   );
-
-  const swept = async () => (await sum(hosts, 'vcx_tasks_swept_total')) - sweptBefore;
-  await waitFor(
-    async () => (await swept()) >= its,
-    () => `${its} tasks to be ended`,
-    60_000,
-  );
-  figures.add('open tasks of a killed host ended', 'once each', ms(Date.now() - died));
-  const states = await Promise.all(
-    places.map(async (place) => (await alice.get(place)).json()['status']),
-  );
-  expect(states.filter((state) => state === 'error')).toHaveLength(its);
-  expect(await swept()).toBe(its);
-  expect(Math.max(...took)).toBeLessThan(15_000);
+  return { died, places, its };
 }
