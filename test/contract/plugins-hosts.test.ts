@@ -19,7 +19,8 @@ let dir: string;
 let sandbox: Sandbox;
 let hosts: PluginKit[];
 let revokedAtSecond: readonly string[];
-/** Before the second host reads a bundle. */
+/** Before a host reads a bundle. */
+let firstReads: () => Promise<void>;
 let secondReads: () => Promise<void>;
 beforeAll(async () => {
   sandbox = await openTestSandbox();
@@ -28,10 +29,16 @@ afterAll(() => sandbox[Symbol.asyncDispose]());
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'vcx-hosts-'));
   revokedAtSecond = [];
+  firstReads = async () => undefined;
   secondReads = async () => undefined;
   const state = join(dir, 'state');
   hosts = [
-    await openPluginKit({ dir: state, sandbox, hostName: 'h1', trust: () => trustOf([provider]) }),
+    await openPluginKit({
+      dir: state,
+      sandbox,
+      hostName: 'h1',
+      trust: () => firstReads().then(() => trustOf([provider])),
+    }),
     await openPluginKit({
       dir: state,
       sandbox,
@@ -107,6 +114,26 @@ test('a version that was put back while a host still loaded it does not go live 
   expect(await ask(second())).toBe('1.0.0');
   const live = second().lines.filter((line) => line.includes('"plugin.live"'));
   expect(live.filter((line) => line.includes('"1.1.0"'))).toEqual([]);
+});
+
+test('who uploads what another puts back before it is live is told so, and the other’s change stands', async () => {
+  await first().upload(demo('1.0.0'));
+  await runs(second(), '1.0.0');
+  const gate = Promise.withResolvers<void>();
+  let looked = false;
+  firstReads = async () => {
+    if ((await first().installed.get('demo'))?.current !== '1.1.0') return;
+    looked = true;
+    await gate.promise;
+  };
+  const uploaded = first().upload(demo('1.1.0'));
+  await waitFor(() => looked);
+  await second().admin.rollback('demo', '1.0.0', OPERATOR);
+  gate.resolve();
+  await expect(uploaded).rejects.toMatchObject({ code: 'PLUGIN_CHANGED' });
+  const { current, versions } = await first().admin.show('demo', OPERATOR);
+  expect([current, versions.length]).toEqual(['1.0.0', 2]);
+  expect(await ask(first())).toBe('1.0.0');
 });
 
 test('of two who change the same plug-in at two hosts, nobody’s change is lost unseen', async () => {
