@@ -1,16 +1,10 @@
-import { fileURLToPath } from 'node:url';
-
 import { defineConfig } from 'vitest/config';
-
-/** For programs that tests start: what Node compiled for one serves the next. */
-const NODE_COMPILE_CACHE = fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url));
 
 /**
  * One project a kind of test; `test/README.md` says which is for what. Tests that start processes get one
  * second try: on a machine that others use at the same time, an honest guest can miss its CPU time.
  */
 const processes = {
-  env: { NODE_COMPILE_CACHE },
   retry: 1,
   hookTimeout: 180_000,
   maxWorkers: 3,

@@ -1,10 +1,10 @@
 /**
  * What vcx.yaml may hold: every setting with its meaning, its range and its default.
- * May import: quotas, cluster.
+ * May import: quotas, types of cluster.
  */
 import { z } from 'zod';
 
-import { BUCKET_BYTES, type BucketName } from './cluster/link/options.ts';
+import type { BucketName } from './cluster/link/options.ts';
 import { LIMITS, type LimitName } from './quotas/limits.ts';
 
 const ms = z.int().min(1).max(86_400_000);
@@ -117,6 +117,21 @@ const admission = z.strictObject({
   weights: z.record(z.string(), z.int().min(1).max(100)).default({}),
 });
 
+/** Names alone: for a host that works alone nothing of the room is loaded. */
+const KEPT = {
+  journal: true,
+  kv: true,
+  tasks: true,
+  blocking: true,
+  events: true,
+  tenants: true,
+  changes: true,
+  installed: true,
+  bundles: true,
+  members: true,
+  leases: true,
+} satisfies Record<BucketName, true>;
+
 const cluster = z.strictObject({
   /** NATS servers, tried in turn; none: this host works alone, on SQLite. */
   servers: z.array(url('nats', 'tls')).default([]),
@@ -140,7 +155,7 @@ const cluster = z.strictObject({
   bytes: z
     .strictObject(
       Object.fromEntries(
-        Object.keys(BUCKET_BYTES).map((name) => [name, z.int().min(1_048_576).optional()]),
+        Object.keys(KEPT).map((name) => [name, z.int().min(1_048_576).optional()]),
       ) as Record<BucketName, z.ZodOptional<z.ZodInt>>,
     )
     .default({}),

@@ -11,7 +11,8 @@ import { examineCertificate } from './doctor/certificates.ts';
 import { examineNotifications } from './doctor/notifications.ts';
 import { examineRegistration, examineReply } from './doctor/registration.ts';
 import { examineVcloud } from './doctor/vcloud.ts';
-import { configured, openConfiguredVcloud, readManifests } from './installation.ts';
+import { configured } from './configured.ts';
+import { openConfiguredVcloud, readManifests } from './installation.ts';
 
 const SIGNS = { ok: 'ok     ', warning: 'WARNING', failed: 'FAILED ', skipped: 'skipped' } as const;
 

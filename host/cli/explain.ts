@@ -10,7 +10,8 @@ import { wantsCheck } from '../pipeline/authorization/authority.ts';
 import type { VcloudClient } from '../vcloud/client.ts';
 import { resolveRights } from '../vcloud/registration/rights.ts';
 import { readUser, type KnownUser } from '../vcloud/users.ts';
-import { configured, openConfiguredVcloud, readManifests } from './installation.ts';
+import { configured } from './configured.ts';
+import { openConfiguredVcloud, readManifests } from './installation.ts';
 
 export interface ExplainOptions {
   readonly user: string;

@@ -10,7 +10,7 @@ import { pluginFolders } from '../bundles/source/folder.ts';
 import { manifestOf } from '../bundles/change/view.ts';
 import { parseManifest, type Manifest } from '../bundles/manifest/manifest.ts';
 import { openStore } from '../compose/store.ts';
-import { isConfigured, readConfig, type Config } from '../config.ts';
+import type { Config } from '../config.ts';
 import { HostError, messageOf } from '../kernel/errors.ts';
 import { silentLog } from '../kernel/log.ts';
 import { createMetrics } from '../kernel/metrics.ts';
@@ -23,17 +23,6 @@ export interface ManifestState {
   readonly name: string;
   readonly manifest: Manifest | null;
   readonly reason: string | null;
-}
-
-/** The configuration; throws CONFIG_INVALID where there is none, since a local cloud is nobody's to examine. */
-export function configured(): Config {
-  const { env } = process;
-  if (!isConfigured(env, process.cwd()))
-    throw new HostError(
-      'CONFIG_INVALID',
-      'there is no vcx.yaml here and no VCX_AMQP_URL or VCX_VCLOUD_URL; `vcx start` on a local cloud registers by itself',
-    );
-  return readConfig(env, process.cwd());
 }
 
 /** Every plug-in's manifest, of folders and of installed bundles, or why it can not be read; `only` by its name. Throws CONFIG_INVALID. */

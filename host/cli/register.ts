@@ -24,7 +24,8 @@ import {
   release,
   type BlockingRegistration,
 } from './register-blocking.ts';
-import { configured, openConfiguredVcloud, openTopology, readManifests } from './installation.ts';
+import { configured } from './configured.ts';
+import { openConfiguredVcloud, openTopology, readManifests } from './installation.ts';
 
 export interface RegisterOptions {
   readonly plugin?: string;

@@ -13,6 +13,7 @@ import { HostError } from '../kernel/errors.ts';
 import { printable } from '../kernel/printable.ts';
 import { TOKEN_FILE } from '../operator/token.ts';
 import { URL_FILE } from '../operator/url-file.ts';
+import { configured } from './configured.ts';
 import { sendRequest } from './plugin/remote/http.ts';
 import { answer, type Answer, type CommonOptions, type Progress } from './plugin/run.ts';
 import { commandName } from './plugin/sdk.ts';
@@ -43,7 +44,6 @@ export function storageCommands(program: Command): void {
 
 async function migrate(options: MigrateOptions, progress: Progress): Promise<Answer> {
   const { to, yes = false, force = false } = options;
-  const { configured } = await import('./installation.ts');
   const config = configured();
   if (config.cluster.servers.length === 0)
     throw new HostError(

@@ -132,6 +132,13 @@ function aboutOf(config: Config) {
 
 function credentialsOf({ cluster }: Config): ClusterCredentials | null {
   const { user, passwordFile, nkeyFile, credentialsFile } = cluster;
+  if (
+    [user ?? passwordFile, nkeyFile, credentialsFile].filter((one) => one !== undefined).length > 1
+  )
+    throw new HostError(
+      'CONFIG_INVALID',
+      'cluster: one of user, nkeyFile and credentialsFile says who this host is, not several',
+    );
   if (nkeyFile !== undefined) return { kind: 'nkey', seedFile: nkeyFile };
   if (credentialsFile !== undefined) return { kind: 'creds', file: credentialsFile };
   if (user === undefined && passwordFile === undefined) return null;

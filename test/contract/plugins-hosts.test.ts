@@ -19,6 +19,9 @@ let dir: string;
 let sandbox: Sandbox;
 let hosts: PluginKit[];
 let revokedAtSecond: readonly string[];
+/** Before a host reads a bundle. */
+let firstReads: () => Promise<void>;
+let secondReads: () => Promise<void>;
 beforeAll(async () => {
   sandbox = await openTestSandbox();
 });
@@ -26,14 +29,21 @@ afterAll(() => sandbox[Symbol.asyncDispose]());
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'vcx-hosts-'));
   revokedAtSecond = [];
+  firstReads = async () => undefined;
+  secondReads = async () => undefined;
   const state = join(dir, 'state');
   hosts = [
-    await openPluginKit({ dir: state, sandbox, hostName: 'h1', trust: () => trustOf([provider]) }),
+    await openPluginKit({
+      dir: state,
+      sandbox,
+      hostName: 'h1',
+      trust: () => firstReads().then(() => trustOf([provider])),
+    }),
     await openPluginKit({
       dir: state,
       sandbox,
       hostName: 'h2',
-      trust: () => trustOf([provider], revokedAtSecond),
+      trust: () => secondReads().then(() => trustOf([provider], revokedAtSecond)),
     }),
   ];
 });
@@ -85,6 +95,45 @@ test('a version that one host can not run is stopped for all, with the reason', 
   await first().upload(demo('1.1.0'));
   await runs(second(), '1.1.0');
   expect(await first().admin.show('demo', OPERATOR)).toMatchObject({ reason: null });
+});
+
+test('a version that was put back while a host still loaded it does not go live there', async () => {
+  await first().upload(demo('1.0.0'));
+  await runs(second(), '1.0.0');
+  const gate = Promise.withResolvers<void>();
+  let looked = false;
+  secondReads = () => {
+    looked = true;
+    return gate.promise;
+  };
+  await first().upload(demo('1.1.0'));
+  await waitFor(() => looked);
+  await first().admin.rollback('demo', null, OPERATOR);
+  gate.resolve();
+  await second().keeper.settleAll();
+  expect(await ask(second())).toBe('1.0.0');
+  const live = second().lines.filter((line) => line.includes('"plugin.live"'));
+  expect(live.filter((line) => line.includes('"1.1.0"'))).toEqual([]);
+});
+
+test('who uploads what another puts back before it is live is told so, and the other’s change stands', async () => {
+  await first().upload(demo('1.0.0'));
+  await runs(second(), '1.0.0');
+  const gate = Promise.withResolvers<void>();
+  let looked = false;
+  firstReads = async () => {
+    if ((await first().installed.get('demo'))?.current !== '1.1.0') return;
+    looked = true;
+    await gate.promise;
+  };
+  const uploaded = first().upload(demo('1.1.0'));
+  await waitFor(() => looked);
+  await second().admin.rollback('demo', '1.0.0', OPERATOR);
+  gate.resolve();
+  await expect(uploaded).rejects.toMatchObject({ code: 'PLUGIN_CHANGED' });
+  const { current, versions } = await first().admin.show('demo', OPERATOR);
+  expect([current, versions.length]).toEqual(['1.0.0', 2]);
+  expect(await ask(first())).toBe('1.0.0');
 });
 
 test('of two who change the same plug-in at two hosts, nobody’s change is lost unseen', async () => {

@@ -87,6 +87,21 @@ test('a full journal begins no call that must not run twice', async () => {
   expect(await journal.look({ key: 'k0', digest: 'd' })).toMatchObject({ kind: 'begun' });
 });
 
+test('a store that is full of bundles refuses the next one whole, and takes it when there is room', async () => {
+  const { link } = await host({ bytes: { bundles: 500_000, members: 4_194_304 } });
+  const installed = nats.use(await openNatsInstalled(link));
+  const [first, second] = [Buffer.alloc(300_000, 1), Buffer.alloc(300_000, 2)];
+  const kept = await installed.putBlob(first);
+  for (let attempt = 0; attempt < 2; attempt += 1)
+    await expect(installed.putBlob(second)).rejects.toThrow(
+      expect.objectContaining({ code: 'CLUSTER_STORE_FULL' }),
+    );
+  expect(await installed.getBlob(kept)).toHaveLength(300_000);
+  await installed.dropBlob(kept);
+  // Nothing was left of what did not fit.
+  expect(await installed.getBlob(await installed.putBlob(second))).toHaveLength(300_000);
+});
+
 test('a host whose clock is a day off neither ends what others keep nor keeps what has ended', async () => {
   const prefix = nats.prefix();
   const day = 86_400_000;

@@ -127,7 +127,7 @@ function printOf(item: MovedItem): string {
   return JSON.stringify(Object.entries(item).toSorted());
 }
 
-test('everything arrives on NATS, and on another SQLite from there; a second time nothing is written', async () => {
+test('everything arrives on NATS, and on another SQLite from there; a second time nothing is written, and what the target alone had stays', async () => {
   const alone = hostIn('alone');
   await fill('alone', 200);
   const planned = await run(['--to', 'nats'], alone);
@@ -144,13 +144,20 @@ test('everything arrives on NATS, and on another SQLite from there; a second tim
     written: 209,
     next: expect.stringContaining('cluster.servers'),
   });
-  expect(await runJson(['--to', 'nats', '--yes'], alone)).toMatchObject({ code: 0, written: 0 });
+  const again = await run(['--to', 'nats', '--yes'], alone);
+  expect(again).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/209 items of SQLite are there \(0 written, 209 were there\)/),
+  });
 
   const back = hostIn('back');
-  expect(await runJson(['--to', 'sqlite', '--yes'], back)).toMatchObject({ code: 0, written: 209 });
-  const again = await run(['--to', 'sqlite', '--yes'], back);
-  expect(again.output).toMatch(/209 items of NATS are there \(0 written, 209 were there\)/);
-  expect(again.output).toMatch(/next: take cluster\.servers out/);
+  const returned = await run(['--to', 'sqlite', '--yes'], back);
+  expect(returned.output).toMatch(/209 items of NATS are there \(209 written, 0 were there\)/);
+  expect(returned.output).toMatch(/next: take cluster\.servers out/);
+
+  const { output } = await run(['--to', 'nats', '--yes'], hostIn('empty'));
+  expect(output).toContain('0 items of SQLite are there');
+  expect(output).toContain('what only it had stays there');
 
   await using before = await open(alone);
   await using after = await open(back);
@@ -198,66 +205,68 @@ test('Ctrl-C and SIGKILL in the middle lose nothing: run again, it goes on, in b
   expect(await contents(target.sqlite)).toEqual(await contents(stores.sqlite));
 });
 
+/** A state folder of its own with an operator endpoint in it, and a cluster of its own, so that several can run at once. */
+function besideHost(name: string, url: string, token = OPERATOR_TOKEN) {
+  const env = hostIn(name, { VCX_CLUSTER_PREFIX: name });
+  const place = writeOperatorUrl(join(folder, name), url);
+  writeFileSync(join(folder, name, 'operator.token'), token);
+  return { env, [Symbol.dispose]: () => place[Symbol.dispose]() };
+}
+
 test('without servers, without a shared key, or while a host of the folder runs, it is refused', async () => {
   const to = ['--to', 'nats'];
-  const alone = hostIn('alone');
-  expect(await run(to, { ...alone, VCX_CLUSTER_SERVERS: '[]' })).toEqual({
-    code: 2,
-    output: expect.stringContaining('CONFIG_INVALID: cluster.servers: missing'),
-  });
-  const { VCX_SECRETS_KEY_FILE: _, ...keyless } = alone;
-  expect(await run(to, keyless)).toEqual({
-    code: 2,
-    output: expect.stringContaining('secrets.keyFile'),
-  });
-
+  const { VCX_SECRETS_KEY_FILE: _, ...keyless } = hostIn('keyless');
   await using kit = createOperatorParts();
   await using operator = await openOperator({ ...kit.options, host: '127.0.0.1', port: 0 });
-  using place = writeOperatorUrl(join(folder, 'alone'), operator.url);
-  const token = join(folder, 'alone', 'operator.token');
-  writeFileSync(token, OPERATOR_TOKEN);
-  const refused = {
-    code: 2,
-    output: expect.stringMatching(/a host runs on .*alone: end it first/),
-  };
-  expect(await run(to, alone)).toEqual(refused);
-  expect((await run([...to, '--force'], alone)).code).toBe(0);
-  // Somebody else has the port by now: another token opens there.
-  writeFileSync(token, 'another');
-  expect((await run(to, alone)).code).toBe(0);
-  place[Symbol.dispose]();
-
   const silent = createServer((socket) => socket.on('error', () => undefined).resume());
   await using mute = silent.listen(0, '127.0.0.1');
   await new Promise((listening) => mute.once('listening', listening));
   const { port } = mute.address() as { port: number };
-  using there = writeOperatorUrl(join(folder, 'alone'), `http://127.0.0.1:${port}`);
-  expect(await run(to, alone)).toEqual(refused);
-  there[Symbol.dispose]();
-  using nobody = writeOperatorUrl(join(folder, 'alone'), 'http://127.0.0.1:9');
-  expect((await run(to, alone)).code).toBe(0);
-  nobody[Symbol.dispose]();
+  using running = besideHost('running', operator.url);
+  using forced = besideHost('forced', operator.url);
+  // Somebody else has the port by now: another token opens there.
+  using replaced = besideHost('replaced', operator.url, 'another');
+  using mutes = besideHost('mute', `http://127.0.0.1:${port}`);
+  using nobody = besideHost('nobody', 'http://127.0.0.1:9');
+  const refused = (name: string) => ({
+    code: 2,
+    output: expect.stringMatching(new RegExp(`a host runs on .*${name}: end it first`)),
+  });
+  const fine = expect.objectContaining({ code: 0 });
+  expect(
+    await Promise.all([
+      run(to, hostIn('without', { VCX_CLUSTER_SERVERS: '[]' })),
+      run(to, keyless),
+      run(to, running.env),
+      run(to, mutes.env),
+      run([...to, '--force'], forced.env),
+      run(to, replaced.env),
+      run(to, nobody.env),
+    ]),
+  ).toEqual([
+    { code: 2, output: expect.stringContaining('CONFIG_INVALID: cluster.servers: missing') },
+    { code: 2, output: expect.stringContaining('secrets.keyFile') },
+    refused('running'),
+    refused('mute'),
+    fine,
+    fine,
+    fine,
+  ]);
 });
 
 test('while a host serves from this NATS it is refused, by the name of the host, until that ends', async () => {
   const alone = hostIn('alone');
   await using link = await openLink({ servers: [node.url] });
   const pulse = await openPulse({ link, about: { name: 'alpha' } });
-  for (const to of ['nats', 'sqlite'])
-    expect(await run(['--to', to, '--yes'], alone)).toEqual({
+  const both = await Promise.all(
+    ['nats', 'sqlite'].map((to) => run(['--to', to, '--yes'], hostIn(to))),
+  );
+  // They see each other, too.
+  for (const refused of both)
+    expect(refused).toEqual({
       code: 2,
-      output: expect.stringContaining('hosts run on this NATS: alpha: end them first'),
+      output: expect.stringMatching(/hosts run on this NATS: .*\balpha\b.*: end them first/),
     });
   await pulse[Symbol.asyncDispose]();
   expect((await run(['--to', 'nats', '--yes'], alone)).code).toBe(0);
-});
-
-test('what the target alone had is said to stay', async () => {
-  const one = hostIn('one');
-  await fill('one', 3);
-  await run(['--to', 'nats', '--yes'], one);
-  const two = hostIn('two');
-  const { output } = await run(['--to', 'nats', '--yes'], two);
-  expect(output).toContain('0 items of SQLite are there');
-  expect(output).toContain('what only it had stays there');
 });

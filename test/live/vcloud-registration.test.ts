@@ -1,5 +1,9 @@
 /** Registration against simulated cells: everything that can be registered, interrupted everywhere, changed by hand. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { openRegistrar } from '../../host/bundles/registration/registrar.ts';
+import { serviceSpec } from '../../host/bundles/registration/service-spec.ts';
+import { silentLog } from '../../host/kernel/log.ts';
 import type { VcloudClient } from '../../host/vcloud/client.ts';
 import { openVcloud } from '../../host/vcloud/client.ts';
 import { readReplyExchange } from '../../host/vcloud/amqp-settings.ts';
@@ -14,8 +18,10 @@ import { resolveRights } from '../../host/vcloud/registration/rights.ts';
 import type { ServiceSpec } from '../../host/vcloud/service-spec.ts';
 import type { Cells } from '../../sdk/localcloud/cell/open.ts';
 import { openCells } from '../../sdk/localcloud/cell/open.ts';
+import { livePlugin } from '../support/live-plugins.ts';
 import { openVhost } from '../support/rabbit/vhost.ts';
 import { backupSpec, fullSpec } from '../support/service-specs.ts';
+import { waitFor } from '../support/wait.ts';
 
 const stack = new AsyncDisposableStack();
 let cells: Cells;
@@ -261,4 +267,38 @@ test('a session that ends in the middle of apply is renewed', async () => {
 
 test('the reply exchange is read from the settings', async () => {
   expect(await readReplyExchange(client)).toBe('vcd.replyExchange');
+});
+
+test('a host that is no more the registrar in the middle writes nothing more, and goes on when it is again', async () => {
+  const plugin = livePlugin({ name: `fenced-${++serial}` });
+  const { manifest } = plugin;
+  let writes = 0;
+  let held = true;
+  const wrote = <T>(answer: Promise<T>) => {
+    writes += 1;
+    if (writes === 1) held = false;
+    return answer;
+  };
+  const by: VcloudClient = {
+    ...client,
+    request: (method, path, options) => {
+      const answer = client.request(method, path, options);
+      return method === 'GET' ? answer : wrote(answer);
+    },
+    sendXml: (...call) => wrote(client.sendXml(...call)),
+  };
+  await using registrar = openRegistrar({
+    client: by,
+    plugins: () => [plugin],
+    mayRegister: () => held,
+    topologyReady: async () => undefined,
+    log: silentLog,
+  });
+  await waitFor(() => registrar.problem() === null);
+  expect(writes).toBe(1);
+  expect(await changesOf(serviceSpec(manifest))).not.toEqual([]);
+  held = true;
+  registrar.takeOver();
+  await waitFor(() => writes > 1 && registrar.problem() === null);
+  expect(await changesOf(serviceSpec(manifest))).toEqual([]);
 });

@@ -61,6 +61,10 @@ export async function openChaosHost(options: ChaosHostOptions): Promise<ChaosHos
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A test that is given up while its host still starts knows nothing of it.
+  const end = () => void child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   const lines = gather(child);
   const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => resolve(code));

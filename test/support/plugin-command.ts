@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { COMPILE_CACHE } from './compile-cache.ts';
+
 const CLI = fileURLToPath(new URL('plugin-cli.ts', import.meta.url));
 
 export interface Ran {
@@ -37,7 +39,11 @@ export async function openWorkshop(): Promise<Workshop> {
 }
 
 function runProgram(program: string, args: readonly string[], cwd: string): Promise<Ran> {
-  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...COMPILE_CACHE },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));

@@ -45,7 +45,7 @@ export interface PluginKitOptions {
   readonly dir: string;
   /** Not disposed with the kit. */
   readonly sandbox: Sandbox;
-  readonly trust: () => Trust;
+  readonly trust: () => Trust | Promise<Trust>;
   readonly allowUnsigned?: boolean;
   readonly folders?: readonly string[];
   readonly inbox?: string | null;

@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { waitFor } from './wait.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a program needs of the environment; nothing of vcx. What Node compiled for one test serves the next. */
 export function bareEnv(): NodeJS.ProcessEnv {
-  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
-  return { PATH, HOME, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}) };
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME, ...COMPILE_CACHE };
 }
 
 export interface Program extends AsyncDisposable {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { openOperator, type Operator } from '../../host/operator/server.ts';
 import { writeOperatorUrl } from '../../host/operator/url-file.ts';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { manifestOf } from './bundles.ts';
 import {
   createOperatorParts,
@@ -92,7 +93,7 @@ function begin(
     Object.entries(process.env).filter(([name]) => !name.startsWith('VCX_')),
   );
   // Nothing of this machine's own local cloud.
-  const surroundings = { ...own, XDG_CACHE_HOME: join(cwd, 'cache'), ...env };
+  const surroundings = { ...own, XDG_CACHE_HOME: join(cwd, 'cache'), ...COMPILE_CACHE, ...env };
   return spawn(process.execPath, [CLI, 'plugin', ...args], { cwd, env: surroundings });
 }
 

@@ -201,9 +201,14 @@ function sweepsOf(options: BlockingWatchOptions, hands: Hands): Sweeps {
   async function pass(): Promise<void> {
     await store.renew(clock.now() + leaseMs);
     await hands.lookAtAll();
-    if (options.maySweep?.() === false) return;
+    const mayGoOn = () => options.maySweep?.() !== false;
+    if (!mayGoOn()) return;
     const now = clock.now();
-    for (const task of await store.claim(now, now + leaseMs)) await settle(options, task);
+    for (const task of await store.claim(now, now + leaseMs)) {
+      // What is left is taken by whoever sweeps by then.
+      if (!mayGoOn() || clock.now() >= now + leaseMs) return;
+      await settle(options, task);
+    }
   }
   const failed = (error: unknown) =>
     log.error('blocking.sweep-failed', { reason: messageOf(error) });

@@ -157,10 +157,12 @@ async function goLive(
   await keeper.settle(name);
   if (!before.enabled || catalogue.shelf(name)?.current?.digest === source.digest) return;
   const saved = await installed.get(name);
+  const stopped = stoppedBy(saved, version);
+  // What somebody did to it in the meantime stands.
+  if (stopped === null && (saved?.current !== version || !saved.enabled))
+    throw records.changedMeanwhile(name);
   const reason =
-    stoppedBy(saved, version) ??
-    keeper.states.find((state) => state.name === name)?.reason ??
-    'it did not go live';
+    stopped ?? keeper.states.find((state) => state.name === name)?.reason ?? 'it did not go live';
   if (saved?.current === version) {
     const { revision } = saved;
     const known = before.versions.some((one) => one.version === version);

@@ -189,6 +189,9 @@ class LiveKeeper implements Keeper {
     const pinned: Loaded[] = [];
     for (const pin of pins) if (pin !== wanted) pinned.push(await this.#load(record, pin));
     await this.#warm(name, current);
+    // What was put back while it loaded, as when another host can't run it, must not go live after that.
+    if ((await this.#options.installed.get(name))?.revision !== record.revision)
+      return this.#settleNow(name);
     // Nothing may come between this look at what others hold and the swap.
     const loaded = {
       current: this.#claimed(current),

@@ -5,6 +5,7 @@
 import { codeOf, HostError, messageOf } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import { openSettling } from '../../kernel/settling.ts';
+import type { VcloudMethod } from '../../vcloud/client/calls.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
 import { applyRegistration } from '../../vcloud/registration/apply.ts';
 import type { DigestFile } from '../../vcloud/registration/digests.ts';
@@ -20,7 +21,10 @@ export interface RegistrarOptions {
   readonly client: VcloudClient;
   /** Those that are live now; asked at every `refresh`. Ones that extend another's service are passed over. */
   readonly plugins: () => readonly LivePlugin[];
-  /** False: only rights are resolved, since an operator or another host registers. Asked each time. */
+  /**
+   * False: only rights are resolved, since an operator or another host registers. Asked before every write: who loses
+   * the lease in the middle leaves the rest to the one who has it.
+   */
   readonly mayRegister: () => boolean;
   /** Resolves when exchanges, queues and bindings exist: a service without them answers every call with 500. */
   readonly topologyReady: (signal: AbortSignal) => Promise<void>;
@@ -142,11 +146,32 @@ async function disableOne(
   settled.delete(manifest.name);
 }
 
+/** The client, as long as it is us who register. */
+function fenced({ client, mayRegister }: RegistrarOptions): VcloudClient {
+  const check = (method: VcloudMethod) => {
+    if (method !== 'GET' && !mayRegister())
+      throw new HostError('CLUSTER_UNAVAILABLE', 'another host registers by now');
+  };
+  return {
+    ...client,
+    async request(method, path, options) {
+      check(method);
+      return client.request(method, path, options);
+    },
+    async sendXml(method, path, document, options) {
+      check(method);
+      return client.sendXml(method, path, document, options);
+    },
+  };
+}
+
 async function registerOne(
-  { client, digests, onChange, log }: RegistrarOptions,
+  options: RegistrarOptions,
   plugin: string,
   spec: ServiceSpec,
 ): Promise<void> {
+  const { digests, onChange, log } = options;
+  const client = fenced(options);
   const known = digests?.get(spec.namespace);
   const plan = await planRegistration(
     client,

@@ -32,10 +32,10 @@ export function authenticatorOf({ credentials, log }: ClusterSettings): Authenti
       );
     }
     case 'creds': {
-      const file = fresh('cluster.credsFile', credentials.file);
+      const file = fresh('cluster.credentialsFile', credentials.file);
       return checked(
         credsAuthenticator(() => Buffer.from(file())),
-        'cluster.credsFile: it does not hold a JWT and a seed',
+        'cluster.credentialsFile: it does not hold a JWT and a seed',
       );
     }
   }
@@ -47,6 +47,8 @@ export function tlsOf({ tls, servers }: ClusterSettings): ConnectionOptions['tls
   if (tls === null) return secure ? {} : undefined;
   for (const [name, file] of Object.entries(tls)) read(file as string, `cluster.${name}`);
   const { caFile, certFile, keyFile } = tls;
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw new HostError('CONFIG_INVALID', 'cluster: certFile and keyFile go together');
   return {
     ...(caFile !== undefined && { caFile }),
     ...(certFile !== undefined && { certFile }),

@@ -87,6 +87,11 @@ function configOf({ settings }: Link, shape: StreamShape): Wanted {
     allow_rollup_hdrs: true,
     deny_delete: false,
     deny_purge: false,
+    // What would refuse or silently lose what we write.
+    sealed: false,
+    no_ack: false,
+    max_msg_size: -1,
+    max_consumers: -1,
   };
 }
 
