@@ -5,35 +5,33 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { check } from './cli/check.ts';
 import { clusterCommands } from './cli/cluster.ts';
-import { doctor } from './cli/doctor.ts';
-import { explain, type ExplainOptions } from './cli/explain.ts';
+import type { ExplainOptions } from './cli/explain.ts';
 import { pluginCommands } from './cli/plugin/commands.ts';
-import { register, type RegisterAction, type RegisterOptions } from './cli/register.ts';
-import { start } from './cli/start.ts';
+import type { RegisterAction, RegisterOptions } from './cli/register.ts';
+import type { StartOptions } from './cli/start.ts';
 import { storageCommands } from './cli/storage.ts';
+import { answerUsage } from './cli/usage.ts';
 import { codeOf, messageOf } from './kernel/errors.ts';
 
-const program = new Command('vcx')
-  .description('Runs VMware vCloud Director API extensions as sandboxed plug-ins.')
-  .showHelpAfterError()
-  // Before the commands are made, since they take it over from here.
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+// What a command needs is loaded when it is run: most need no host, and start faster without one.
+const program = answerUsage(new Command('vcx')).description(
+  'Runs VMware vCloud Director API extensions as sandboxed plug-ins; without a command: start.',
+);
 
 program
-  .command('start', { isDefault: true })
+  .command('start')
   .description('run the host; without a configuration, with a local cloud to try it on')
   .option('--smoke', 'make the example calls on a local cloud, print them and exit 0 or 1')
   .option('--hosts <number>', 'so many hosts on a local cloud, with NATS between them', hostCount)
   .addOption(new Option('--child', 'end when standard input does').hideHelp())
-  .action(run(start));
+  .action(run(async (given: StartOptions) => (await import('./cli/start.ts')).start(given)));
 
 program
   .command('check')
   .description('validate the configuration and load every plug-in; exit 0 when all is well')
   .option('--json', 'print the result as JSON')
-  .action(run(check));
+  .action(run(async (given: { json?: boolean }) => (await import('./cli/check.ts')).check(given)));
 
 program
   .command('register')
@@ -45,14 +43,19 @@ program
   .option('--all', 'with remove: every plug-in')
   .option('--json', 'print the result as JSON')
   .action((action: RegisterAction, options: RegisterOptions) =>
-    run((given: RegisterOptions) => register(action, given))(options),
+    run(async (given: RegisterOptions) => {
+      const { register } = await import('./cli/register.ts');
+      return register(action, given);
+    })(options),
   );
 
 program
   .command('doctor')
   .description('examine vCloud, broker and registration, and say how to mend what is wrong')
   .option('--json', 'print the result as JSON')
-  .action(run(doctor));
+  .action(
+    run(async (given: { json?: boolean }) => (await import('./cli/doctor.ts')).doctor(given)),
+  );
 
 program
   .command('explain')
@@ -62,7 +65,11 @@ program
   .requiredOption('--method <method>', 'GET, POST, PUT, DELETE')
   .requiredOption('--url <url>', 'path, or address of the call')
   .option('--json', 'print the result as JSON')
-  .action((_topic: string, options: ExplainOptions) => run(explain)(options));
+  .action((_topic: string, options: ExplainOptions) =>
+    run(async (given: ExplainOptions) => (await import('./cli/explain.ts')).explain(given))(
+      options,
+    ),
+  );
 
 pluginCommands(program);
 clusterCommands(program);
@@ -82,11 +89,21 @@ function run<T>(command: (options: T) => Promise<number>): (options: T) => Promi
       process.exitCode = await command(options);
     } catch (error) {
       const code = codeOf(error);
-      console.error(`vcx: ${code}: ${messageOf(error)}`);
+      const message = messageOf(error);
+      if ((options as { readonly json?: boolean }).json)
+        console.log(JSON.stringify({ ok: false, code, message, next: null }));
+      else console.error(`vcx: ${code}: ${message}`);
       if (code === 'INTERNAL' && error instanceof Error) console.error(error.stack);
       process.exitCode = code === 'CONFIG_INVALID' ? 2 : 1;
     }
   };
 }
 
-await program.parseAsync();
+/** Options alone belong to `start`. As its default command it would take a mistyped one for an argument. */
+function withCommand(given: readonly string[]): string[] {
+  const [first = '--'] = given;
+  const isStart = first.startsWith('-') && first !== '-h' && first !== '--help';
+  return isStart ? ['start', ...given] : [...given];
+}
+
+await program.parseAsync(withCommand(process.argv.slice(2)), { from: 'user' });

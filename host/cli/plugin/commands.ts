@@ -6,11 +6,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { inspect, pack, sign, verify } from './bundle.ts';
 import type { DevOptions } from './dev/dev.ts';
-import { harness } from './harness.ts';
 import { keygen, type KeygenOptions } from './keygen.ts';
 import { remoteCommands } from './remote/commands.ts';
 import { createPlugin, TEMPLATE_NAMES, type NewOptions } from './new.ts';
-import { answer, EXIT, type CommonOptions } from './run.ts';
+import { answerUsage } from '../usage.ts';
+import { answer, type CommonOptions } from './run.ts';
 import { testPlugin } from './test.ts';
 
 /** Add the commands below `vcx plugin`; returns that command, so that further ones can be added to it. */
@@ -19,9 +19,7 @@ export function pluginCommands(program: Command): Command {
     .command('plugin')
     .description(
       'make, test, pack, sign, deploy and look after plug-ins (exit codes: 0 done, 1 failed, 2 wrong use)',
-    )
-    // Commands take this over when they are made: it has to stand before them.
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage));
+    );
   addWorkshop(plugin);
   addBundles(plugin);
   addKeys(plugin);
@@ -31,7 +29,7 @@ export function pluginCommands(program: Command): Command {
 
 /** `vcx` with these commands alone. */
 export function pluginProgram(): Command {
-  const program = new Command('vcx');
+  const program = answerUsage(new Command('vcx'));
   pluginCommands(program);
   return program;
 }
@@ -76,6 +74,7 @@ function addWorkshop(plugin: Command): void {
       answer(options, () => testPlugin(folder ?? '.', filters, options)),
     );
   plugin.command('harness <folder>', { hidden: true }).action(async (folder: string) => {
+    const { harness } = await import('./harness.ts');
     process.exitCode = await harness(folder);
   });
 }
