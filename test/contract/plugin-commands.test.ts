@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 import { readBundle } from '../../host/bundles/archive/bundle.ts';
+import { keygen } from '../../host/cli/plugin/keygen.ts';
 import { openWorkshop } from '../support/plugin-command.ts';
 
 const VCX = fileURLToPath(new URL('../../host/cli.ts', import.meta.url));
@@ -141,6 +142,18 @@ test('a key is never written over, and a contradiction writes nothing', async ()
     owners: { keys: unknown[] }[];
   };
   expect(trust.owners.map(({ keys }) => keys.length)).toEqual([2]);
+});
+
+test('a trust store that can not be read is not taken for a new one, and no key is written', async () => {
+  await using shop = await openWorkshop();
+  const [out, trust] = [join(shop.folder, 'key.pem'), join(shop.folder, 'trust')];
+  await mkdir(trust);
+  const options = { owner: 'provider', kind: 'provider', namespace: ['org.example'] } as const;
+  await expect(keygen({ out, trust, days: 1, ...options })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: `${trust}: is a folder`,
+  });
+  await expect(stat(out)).rejects.toThrow('ENOENT');
 });
 
 test('wrong use exits with 2, a refused bundle with 1, and nothing is half written', async () => {
