@@ -11,19 +11,19 @@ import { pluginCommands } from './plugin/commands.ts';
 import type { RegisterAction, RegisterOptions } from './register.ts';
 import type { StartOptions } from './start.ts';
 import { storageCommands } from './storage.ts';
+import { answerUsage } from './usage.ts';
 
 interface JsonOption {
   readonly json?: boolean;
 }
 
-const program = new Command('vcx')
-  .description('Runs VMware vCloud Director API extensions as sandboxed plug-ins.')
-  .showHelpAfterError()
-  // Before the commands are made, since they take it over from here.
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+// What a command needs is loaded when it is run: most need no host, and start faster without one.
+const program = answerUsage(new Command('vcx')).description(
+  'Runs VMware vCloud Director API extensions as sandboxed plug-ins; without a command: start.',
+);
 
 program
-  .command('start', { isDefault: true })
+  .command('start')
   .description('run the host; without a configuration, with a local cloud to try it on')
   .option('--smoke', 'make the example calls on a local cloud, print them and exit 0 or 1')
   .option('--hosts <number>', 'so many hosts on a local cloud, with NATS between them', hostCount)
@@ -83,7 +83,14 @@ function hostCount(text: string): number {
 
 /** Read the arguments of this process and do what they say. */
 export async function runCommandLine(): Promise<void> {
-  await program.parseAsync();
+  await program.parseAsync(withCommand(process.argv.slice(2)), { from: 'user' });
+}
+
+/** Options alone belong to `start`. As its default command it would take a mistyped one for an argument. */
+function withCommand(given: readonly string[]): string[] {
+  const [first = '--'] = given;
+  const isStart = first.startsWith('-') && first !== '-h' && first !== '--help';
+  return isStart ? ['start', ...given] : [...given];
 }
 
 /** Exit codes: 0 done, 1 the command found a failure, 2 wrong arguments or configuration, 3 see `register` and `explain`. */
@@ -93,7 +100,10 @@ function run<T>(command: (options: T) => Promise<number>): (options: T) => Promi
       process.exitCode = await command(options);
     } catch (error) {
       const code = codeOf(error);
-      console.error(`vcx: ${code}: ${messageOf(error)}`);
+      const message = messageOf(error);
+      if ((options as JsonOption).json)
+        console.log(JSON.stringify({ ok: false, code, message, next: null }));
+      else console.error(`vcx: ${code}: ${message}`);
       if (code === 'INTERNAL' && error instanceof Error) console.error(error.stack);
       process.exitCode = code === 'CONFIG_INVALID' ? 2 : 1;
     }

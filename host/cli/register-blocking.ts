@@ -6,7 +6,8 @@ import type { Manifest } from '../bundles/manifest/manifest.ts';
 import { codeOf, HostError, messageOf } from '../kernel/errors.ts';
 import type { BlockingAction } from '../vcloud/blocking-tasks/operations.ts';
 import type { VcloudClient } from '../vcloud/client.ts';
-import { configured, openConfiguredVcloud, readManifests } from './installation.ts';
+import { configured } from './configured.ts';
+import { openConfiguredVcloud, readManifests } from './installation.ts';
 import {
   applyBlockingTasks,
   describeBlockingChange,

@@ -19,13 +19,16 @@ export function refuse(code: Code, message: string, extra: Partial<Refusal> = {}
   return { code, message, ...extra };
 }
 
+/** In place of what a handler threw, which may name anything that it knows: it is for the plug-in's log alone. */
+const OWN_WORDS: Partial<Record<Code, string>> = {
+  PLUGIN_THREW: 'the plug-in failed; its log says why',
+};
+
 /** The refusal in the form that the caller's `Accept` asks for: vCloud's Error as XML or JSON. */
 export function refusalReply(id: string, accept: string, refusal: Refusal): ReplyMessage {
   const { status } = CODES[refusal.code];
-  const { contentType, body } = encodeError(
-    { status, code: refusal.code, message: refusal.message },
-    accept,
-  );
+  const message = OWN_WORDS[refusal.code] ?? refusal.message;
+  const { contentType, body } = encodeError({ status, code: refusal.code, message }, accept);
   const retry = refusal.retryAfterS ?? (status === 429 || status === 503 ? 1 : null);
   return {
     id,

@@ -29,6 +29,8 @@ export interface InstalledPlugin {
   readonly owner: string;
   readonly ownerKind: 'provider' | 'org';
   readonly enabled: boolean;
+  /** The operator disabled it: its owner can neither enable nor remove it. Not there in records of before. */
+  readonly locked?: boolean;
   /** The version that orgs without a pin get; null while none was approved. */
   readonly current: string | null;
   /** Versions that were current before, the last one first: where a rollback goes. */

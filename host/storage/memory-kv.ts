@@ -43,9 +43,9 @@ class MemoryKv implements KvStore {
   ): Promise<KvPage> {
     const entries = this.#entries(scope);
     const matching = [...entries.keys()]
-      .filter((key) => key.startsWith(prefix) && (cursor === null || key > cursor))
+      .filter((key) => key.startsWith(prefix) && (cursor === null || byCodePoint(key, cursor) > 0))
       .filter((key) => this.#live(entries, key))
-      .sort();
+      .sort(byCodePoint);
     const keys = matching.slice(0, limit);
     return { keys, cursor: matching.length > limit ? (keys.at(-1) ?? null) : null };
   }
@@ -82,4 +82,9 @@ class MemoryKv implements KvStore {
     entries.delete(key);
     return null;
   }
+}
+
+/** That of UTF-8, as the other stores have it; texts compare by UTF-16, which is another one. */
+function byCodePoint(a: string, b: string): number {
+  return Buffer.from(a).compare(Buffer.from(b));
 }

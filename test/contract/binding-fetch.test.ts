@@ -299,11 +299,14 @@ test.each([
 });
 
 const BOMB = 64 * 1_048_576;
+const EMPTY = gzipSync('');
 test.each([
   ['gzip', gzipSync(Buffer.alloc(BOMB))],
   ['deflate', deflateSync(Buffer.alloc(BOMB))],
   ['br', brotliCompressSync(Buffer.alloc(BOMB))],
   ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(BOMB)))],
+  // A layer that grows to megabytes of members of nothing.
+  ['gzip, gzip', gzipSync(Buffer.alloc(EMPTY.length * 100_000, EMPTY))],
 ])('a %s bomb is cut off at the cap', async (encoding, bomb) => {
   await using server = await serve((_request, response) =>
     response.setHeader('content-encoding', encoding).end(bomb),

@@ -86,6 +86,19 @@ export function kvCases(name: string, open: (clock: Clock) => Promise<KvStore>):
     await kv[Symbol.asyncDispose]();
   });
 
+  test(`${name}: prefixes and order go by code points, beyond the basic plane too`, async () => {
+    const { kv } = await store();
+    for (const key of ['😀/b', '😀/a', '\u{1F601}', '\uFF5E', 'a']) await kv.put(A, key, put('x'));
+    const list = (prefix: string, cursor: string | null = null) =>
+      kv.list(A, { prefix, limit: 2, cursor });
+    expect(await list('😀')).toEqual({ keys: ['😀/a', '😀/b'], cursor: null });
+    expect((await list('😀/b')).keys).toEqual(['😀/b']);
+    expect(await list('')).toEqual({ keys: ['a', '\uFF5E'], cursor: '\uFF5E' });
+    expect(await list('', '\uFF5E')).toEqual({ keys: ['😀/a', '😀/b'], cursor: '😀/b' });
+    expect((await list('\0')).keys).toEqual([]);
+    await kv[Symbol.asyncDispose]();
+  });
+
   test(`${name}: usage counts keys and UTF-8 bytes`, async () => {
     const { kv } = await store();
     await kv.put(A, 'é', put('"ü"'));

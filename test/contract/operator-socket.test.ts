@@ -166,7 +166,10 @@ test('the address is found in the state folder, and a token of the environment s
     expect(code(env)).toBe('http://127.0.0.1:8780/');
     const later = writeOperatorUrl(state, 'http://evil.example:8780');
     expect(code(env)).toBe('CONFIG_INVALID');
-    expect(code({ ...env, VCX_OPERATOR_URL: 'https://vcx.example' })).toBe('https://vcx.example/');
+    const away = { ...env, VCX_OPERATOR_URL: 'https://vcx.example' };
+    expect(code(away)).toBe('https://vcx.example/');
+    // The wrong file was named: no header can hold it, and none should.
+    expect(code({ ...away, VCX_OPERATOR_TOKEN: '-----BEGIN\nKEY-----' })).toBe('CONFIG_INVALID');
     place[Symbol.dispose]();
     expect(readFileSync(join(state, 'operator.url'), 'utf8')).toContain('evil');
     later[Symbol.dispose]();

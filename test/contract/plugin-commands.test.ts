@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 import { readBundle } from '../../host/bundles/archive/bundle.ts';
+import { keygen } from '../../host/cli/plugin/keygen.ts';
 import { openWorkshop } from '../support/plugin-command.ts';
 
+const VCX = fileURLToPath(new URL('../../host/cli.ts', import.meta.url));
 const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
 
 test('from new to a bundle that is verified, without a question asked', async () => {
@@ -142,6 +144,18 @@ test('a key is never written over, and a contradiction writes nothing', async ()
   expect(trust.owners.map(({ keys }) => keys.length)).toEqual([2]);
 });
 
+test('a trust store that can not be read is not taken for a new one, and no key is written', async () => {
+  await using shop = await openWorkshop();
+  const [out, trust] = [join(shop.folder, 'key.pem'), join(shop.folder, 'trust')];
+  await mkdir(trust);
+  const options = { owner: 'provider', kind: 'provider', namespace: ['org.example'] } as const;
+  await expect(keygen({ out, trust, days: 1, ...options })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: `${trust}: is a folder`,
+  });
+  await expect(stat(out)).rejects.toThrow('ENOENT');
+});
+
 test('wrong use exits with 2, a refused bundle with 1, and nothing is half written', async () => {
   await using shop = await openWorkshop();
   const codeOf = async (...args: string[]) => (await shop.plugin(...args)).code;
@@ -150,7 +164,7 @@ test('wrong use exits with 2, a refused bundle with 1, and nothing is half writt
   expect(await codeOf('new', 'demo', '--template', 'rust')).toBe(2);
   expect(await codeOf('new', 'demo', '--dir', '.')).toBe(0);
   expect(await codeOf('new', 'demo', '--dir', '.')).toBe(2);
-  expect(await codeOf('pack', 'nowhere')).toBe(1);
+  expect(await codeOf('pack', 'nowhere')).toBe(2);
   expect(await codeOf('verify', 'nowhere.vcx', '--trust', 'trust.json')).toBe(2);
   expect(await codeOf('keygen', '--days', '0')).toBe(2);
   expect(await codeOf('keygen', '--trust', 'trust.json')).toBe(0);
@@ -162,4 +176,30 @@ test('wrong use exits with 2, a refused bundle with 1, and nothing is half writt
   expect(await codeOf('inspect', 'demo.vcx')).toBe(1);
   expect(await codeOf('test', 'nowhere')).toBe(2);
   expect(await codeOf('nonsense')).toBe(2);
+}, 60_000);
+
+test('a mistyped command or option is told with the nearest one, as JSON where that was asked for', async () => {
+  await using shop = await openWorkshop();
+  const vcx = (...args: string[]) => shop.run(process.execPath, [VCX, ...args]);
+  const told = async (...args: string[]) => {
+    const { code, stdout, stderr } = await shop.plugin(...args, '--json');
+    expect([code, stderr]).toEqual([2, '']);
+    return JSON.parse(stdout) as unknown;
+  };
+  const [mistyped, ...answers] = await Promise.all([
+    vcx('plugn'),
+    told('lits'),
+    told('pack', 'a', 'b'),
+    told('pin', 'demo'),
+  ]);
+  expect(mistyped).toMatchObject({ code: 2, stderr: expect.stringContaining('mean plugin?') });
+  expect(answers).toEqual(
+    ["unknown command 'lits' (Did you mean list?)", 'too many arguments', '--org'].map((says) =>
+      expect.objectContaining({
+        ok: false,
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(says),
+      }),
+    ),
+  );
 }, 60_000);

@@ -120,13 +120,23 @@ test('who has not signed, whom nobody knows, who is revoked or too late is refus
   await refuses(demo('1.1.0'), 'BUNDLE_KEY_REVOKED');
 });
 
-test('what another holds is refused by name: name, namespace and routing key', async () => {
+test('what another holds is refused by name: name, namespace, routing key and paths', async () => {
   await kit.upload(demo('1.0.0'));
   const mine = { key: vendor.key };
   const named = signedBundle({ ...mine, manifest: { vcloud: service('com.acme.x', 'acme') } });
   await refuses(named, 'BUNDLE_NAME_TAKEN', 'provider');
   const manifest = { name: 'acmes', vcloud: service('com.acme.x', 'demo') };
   await refuses(signedBundle({ ...mine, manifest }), 'BUNDLE_NAME_TAKEN', 'held by demo');
+  const pathed = {
+    name: 'acmes',
+    vcloud: service('com.acme.x', 'acme'),
+    routes: [{ method: 'POST', path: '/api/{all}' }],
+  };
+  await refuses(
+    signedBundle({ ...mine, manifest: pathed }),
+    'BUNDLE_NAME_TAKEN',
+    'the route /api/{all}, which meets /api/demo, is held by demo',
+  );
   const spaced = { name: 'second', vcloud: service('org.example.DEMO', 'second') };
   await refuses(demo('1.0.0', { manifest: spaced }), 'BUNDLE_NAME_TAKEN', 'held by demo');
 });
@@ -203,22 +213,27 @@ test('a name that a folder of the configuration holds is not taken, nor the othe
 
 test('a key that was revoked after the install stops its plug-ins at the next start, and only those', async () => {
   await kit.upload(demo('1.0.0'));
-  const manifest = { name: 'acmes', vcloud: service('com.acme.x', 'acme') };
+  const path = '/api/acme';
+  const manifest = {
+    name: 'acmes',
+    vcloud: service('com.acme.x', 'acme'),
+    routes: [{ method: 'GET', path }],
+  };
   await kit.upload(signedBundle({ key: vendor.key, manifest }));
   trust = trustOf(owners, [vendor.key.keyId]);
-  expect(await ask('acme')).toBe('1.0.0');
+  expect(await ask('acme', path)).toBe('1.0.0');
   await kit.upload(demo('1.1.0'));
-  expect([await ask('acme'), await ask()]).toEqual(['1.0.0', '1.1.0']);
+  expect([await ask('acme', path), await ask()]).toEqual(['1.0.0', '1.1.0']);
 
   await reopen();
-  expect([await ask('acme'), await ask()]).toEqual([503, '1.1.0']);
+  expect([await ask('acme', path), await ask()]).toEqual([503, '1.1.0']);
   const view = await kit.admin.show('acmes', OPERATOR);
   expect(view).toMatchObject({ state: 'failed', current: '1.0.0' });
   expect(view.reason).toContain('was revoked');
 
   trust = trustOf(owners);
   await reopen();
-  expect(await ask('acme')).toBe('1.0.0');
+  expect(await ask('acme', path)).toBe('1.0.0');
 });
 
 test('a roll-back or a pin to a version that can not run is refused, and nothing moves', async () => {

@@ -98,6 +98,32 @@ test('neither pin, rollback nor enabling makes live what nobody approved, whoeve
   expect(await ask()).toBe('1.0.0');
 });
 
+test('what the operator disabled no owner enables, by no way; what an owner disabled they enable again', async () => {
+  await kit.upload(demo());
+  await kit.upload(extension(), {}, ownerA);
+  const own = async () => (await kit.call({ org: ORG_A, path: '/api/demo/x/own' })).status;
+  await kit.admin.setEnabled('own', false, ownerA);
+  expect((await kit.admin.setEnabled('own', true, ownerA)).state).toBe('live');
+  await kit.admin.setEnabled('own', false, OPERATOR);
+  const code = 'BUNDLE_OWNER_FOREIGN';
+  // Disabling it once more must not make it theirs to enable; nor must a removal that brings it back as new.
+  for (const attempt of [
+    () => kit.admin.setEnabled('own', true, ownerA),
+    () => kit.admin.setEnabled('own', false, ownerA),
+    () => kit.admin.remove('own', ownerA),
+  ])
+    await expect(attempt()).rejects.toMatchObject({ code });
+  await kit.upload(extension({ version: '2.0.0' }), {}, ownerA);
+  expect(await own()).toBe(404);
+  expect(await kit.admin.show('own', ownerA)).toMatchObject({
+    state: 'disabled',
+    reason: 'the operator disabled it',
+  });
+  await kit.admin.setEnabled('own', true, OPERATOR);
+  expect(await own()).toBe(200);
+  await kit.admin.remove('own', ownerA);
+});
+
 test('an approval that comes with an upload is in the audit log', async () => {
   await kit.upload(demo());
   await kit.upload(demo('2.0.0', { bindings: ['kv'] }), { approve: true });

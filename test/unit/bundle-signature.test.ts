@@ -231,3 +231,11 @@ test('a trust store that contradicts itself is refused', () => {
   expect(() => parseTrustFile({ owners: [], revokd: [] })).toThrow(refusal('revokd'));
   expect(() => parseTrustFile({ revoked: ['xyz'] })).toThrow(refusal('revoked.0'));
 });
+
+test('an org that the trust store names in capitals is the org that vCloud names in lower case', () => {
+  const id = 'urn:vcloud:org:ABCDEF00-0000-4000-8000-00000000000A';
+  const trust = createTrust(trustFileOf([{ ...org, id }], []));
+  expect(trust.keys.get(org.key.keyId)?.owner.id).toBe(id.toLowerCase());
+  const twice = [{ ...org, id }, ownerOf({ id: id.toLowerCase(), kind: 'org', namespaces: [] })];
+  expect(() => createTrust(trustFileOf(twice, []))).toThrow(/stands twice/);
+});

@@ -111,3 +111,14 @@ test('what the manifest does not grant is denied, and a failing service tells th
   });
   expect(await metrics.total('vcx_host_calls_total', { code: 'BINDING_DENIED' })).toBe(2);
 });
+
+test('a key that is no Unicode text is refused: as UTF-8 two of them would be one', async () => {
+  const { call } = kv();
+  for (const [method, args] of [
+    ['put', ['\ud800', 1]],
+    ['get', ['a\udfff']],
+    ['delete', ['\ud800']],
+  ] as const)
+    await expect(call(method, args)).rejects.toMatchObject({ code: 'BINDING_ARGUMENT' });
+  expect(await call('put', ['\u{1F600}', 1])).toBeGreaterThan(0);
+});

@@ -193,6 +193,14 @@ test('a token is shown once, kept as a digest, and opens nothing once deleted', 
   expect(await actions()).toEqual(['token.delete', 'token.create']);
 });
 
+test('the owner of a token is named by id or URN, as an org is everywhere', async () => {
+  const { ask, ownerToken } = open();
+  for (const [index, owner] of [ORG_A, ORG_A.toUpperCase(), ORG_A.slice(-36)].entries()) {
+    const token = await ownerToken(owner, `t${index}`);
+    expect(await (await ask('/me', { token })).json()).toMatchObject({ owner: ORG_A });
+  }
+});
+
 test('an upload is handed on whole with its options and its source map', async () => {
   const { ask, upload, parts, outcome } = open();
   expect((await upload(demo('1.0.0'))).status).toBe(201);
@@ -343,6 +351,17 @@ test('a body that is not JSON is refused without being quoted', async () => {
   expect([answer.status, await answer.text()]).toEqual([
     400,
     '{"code":"OPERATOR_INPUT","message":"body: not JSON in UTF-8"}',
+  ]);
+  // As deep as it takes to use up the stack while it is checked.
+  const config = `/plugins/demo/tenants/${ORG_A}/config`;
+  const deep = await ask(config, {
+    method: 'PUT',
+    body: '['.repeat(100_000) + ']'.repeat(100_000),
+    headers,
+  });
+  expect([deep.status, await deep.text()]).toEqual([
+    400,
+    '{"code":"OPERATOR_INPUT","message":"body: nested too deep"}',
   ]);
   const typeless = await ask(path, { method: 'PUT', body: '{}', headers: {} });
   expect(typeless.status).toBe(400);

@@ -15,6 +15,15 @@ test('each power is a line, in order and once', () => {
   const vcloud = {
     ...(manifestOf()['vcloud'] as object),
     rights: [{ name: 'View' }],
+    priority: 60,
+    serviceLinks: [
+      {
+        rel: 'down',
+        linkHref: '{baseUri}demo/{resourceId}',
+        mimeType: 'application/json',
+        resourceType: 'application/vnd.vmware.vcloud.vApp+xml',
+      },
+    ],
     apiFilters: [{ urlPattern: '/api/demo' }, { urlPattern: '/api/demo' }],
   };
   expect(
@@ -33,7 +42,9 @@ test('each power is a line, in order and once', () => {
     'fetch-method POST',
     'limit memoryMb 128',
     'origin https://a.example.com',
+    'priority 60',
     'right View',
+    'service-link application/vnd.vmware.vcloud.vApp+xml down {baseUri}demo/{resourceId}',
     'tenant-routes /api/demo/x',
     'vcloud-path GET /api/org/{org}',
   ]);
@@ -47,6 +58,8 @@ test.each([
   { now: ['limit cpuMs 301'], allowed: ['limit cpuMs 300'], grows: ['limit cpuMs 301'] },
   { now: ['limit cpuMs 301'], allowed: ['limit wallMs 900'], grows: ['limit cpuMs 301'] },
   { now: ['limit cpuMs 500'], allowed: ['limit cpuMs 300', 'limit cpuMs 600'], grows: [] },
+  { now: ['priority 60'], allowed: ['priority 70', 'limit cpuMs 300'], grows: [] },
+  { now: ['priority 71'], allowed: ['priority 70'], grows: ['priority 71'] },
   { now: [], allowed: ['binding kv'], grows: [] },
 ])('of $now, with $allowed allowed, $grows is new', ({ now, allowed, grows }) => {
   expect(growthOf(now, allowed)).toEqual(grows);

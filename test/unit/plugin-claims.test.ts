@@ -46,6 +46,45 @@ test.each([
   );
 });
 
+const B = { id: 'b', kind: 'provider' } as const;
+
+test.each([
+  ['/api/held/{id}', '/api/held/7'],
+  ['/api/held/7', '/api/held/{id}'],
+  ['/api/held/*', '/api/held/a/b'],
+  ['/api/held/a-{id}', '/api/held/{id}-z'],
+  ['/api/{any}/list', '/api/held/{id}'],
+  ['/api/*', '/api/held/*'],
+])('a path that meets one of another owner is refused: %s and %s', (held, claimed) => {
+  const holder = livePlugin({ name: 'held', paths: [held] });
+  expect(refusal(livePlugin({ name: 'new', owner: B, paths: [claimed] }), [holder])).toBe(
+    `BUNDLE_NAME_TAKEN: the route ${claimed}, which meets ${held}, is held by held already`,
+  );
+});
+
+test.each([
+  ['/api/held/{id}', '/api/held'],
+  ['/api/held/{id}', '/api/held/a/b'],
+  ['/api/held/*', '/api/held'],
+  ['/api/held/a-{id}', '/api/held/b-{id}'],
+  ['/api/held/a-{id}', '/api/held/a-'],
+  ['/api/held/{id}-a', '/api/held/{id}-b'],
+])('paths that have no call in common may be of two owners: %s and %s', (held, claimed) => {
+  const holder = livePlugin({ name: 'held', paths: [held] });
+  expect(refusal(livePlugin({ name: 'new', owner: B, paths: [claimed] }), [holder])).toBe(null);
+});
+
+test('a place that is kept for orgs is claimed too, and one owner may layer services but not double a path', () => {
+  const into = livePlugin({ name: 'new', owner: B, paths: ['/api/host/x/{id}'] });
+  expect(refusal(into)).toContain('which meets /api/host/x/*, is held by host');
+  const keeps = { tenantRoutes: { prefix: '/api/host' } };
+  expect(refusal(livePlugin({ name: 'new', owner: B, ...keeps }))).toContain('held by host');
+  const holder = livePlugin({ name: 'held', paths: ['/api/held/{id}'] });
+  const own = (path: string) => refusal(livePlugin({ name: 'new', paths: [path] }), [holder]);
+  expect(own('/api/held/7')).toBe(null);
+  expect(own('/api/held/{name}')).toContain('held by held already');
+});
+
 test('of two plug-ins that would decide on one operation the second is refused', () => {
   const decides = (name: string, operations: string[]) => {
     const plugin = livePlugin({ name });
@@ -117,7 +156,9 @@ test('two plug-ins of one org do not share a route; those of two orgs may', () =
   const held = guest({ name: 'held', paths: ['/api/host/x/{id}'] });
   const others = [host, held];
   expect(refusal(guest({ paths: ['/api/host/x/{name}'] }), others)).toContain('held by held');
-  expect(refusal(guest({ paths: ['/api/host/x/other'] }), others)).toBe(null);
+  expect(refusal(guest({ paths: ['/api/host/x/other'] }), others)).toContain('held by held');
+  expect(refusal(guest({ paths: ['/api/host/x/*'] }), others)).toContain('held by held');
+  expect(refusal(guest({ paths: ['/api/host/x/other/{id}'] }), others)).toBe(null);
   const foreign = guest({ owner: { id: OTHER, kind: 'org' }, paths: ['/api/host/x/{id}'] });
   expect(refusal(foreign, others)).toBe(null);
 });

@@ -86,7 +86,7 @@ function pinnedTo(addresses: readonly Address[]): LookupFunction {
   };
 }
 
-/** The body, decompressed. Throws FETCH_TOO_LARGE as soon as either form is over `maxBytes`. */
+/** The body, decompressed. Throws FETCH_TOO_LARGE as soon as any form of it is over `maxBytes`. */
 export async function readBody(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -106,8 +106,8 @@ export async function readBody(answer: IncomingMessage, maxBytes: number): Promi
     }
   }
   const stages = hasBody(answer) ? decoders(answer) : [];
-  // The first stage sees the bytes of the wire, the last one those that come out.
-  await pipeline([answer, capped, ...stages, collect]);
+  // What one layer makes of the wire's bytes is the next one's input, and may become nothing for as long as one likes.
+  await pipeline([answer, capped, ...stages.flatMap((stage) => [stage, capped]), collect]);
   return Buffer.concat(chunks, size);
 }
 

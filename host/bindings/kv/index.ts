@@ -159,7 +159,8 @@ function oneKey(args: unknown, maxChars: number): string {
 }
 
 function checkKey(name: string, maxChars: number): void {
-  if (name.length > maxChars || /[\u0000-\u001f]/.test(name))
+  // Half a surrogate pair has no UTF-8 of its own: two such keys would be one in the store.
+  if (name.length > maxChars || /[\u0000-\u001f]/.test(name) || !name.isWellFormed())
     throw new HostError('BINDING_ARGUMENT', `kv: keys are 1 to ${maxChars} printable characters`);
 }
 

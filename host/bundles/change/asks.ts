@@ -4,6 +4,7 @@
  */
 import { LIMITS, type LimitName } from '../../quotas/limits.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { DEFAULT_PRIORITY } from '../manifest/vcloud.ts';
 
 /** Every power beyond answering its own routes within the default limits. Sorted, each line once. */
 export function asksOf(manifest: Manifest): readonly string[] {
@@ -20,6 +21,12 @@ export function asksOf(manifest: Manifest): readonly string[] {
         ? `api-filter ${filter.urlPattern}`
         : `response-filter ${filter.responseContentType}`,
     ),
+    // Links stand in vCloud's own documents, for everybody who reads them.
+    ...vcloud.serviceLinks.map(
+      ({ rel, linkHref, resourceType }) => `service-link ${resourceType} ${rel} ${linkHref}`,
+    ),
+    // Of two filters on one path vCloud calls the service that has more.
+    ...(vcloud.priority > DEFAULT_PRIORITY ? [`priority ${vcloud.priority}`] : []),
     ...(manifest.tenantRoutes ? [`tenant-routes ${manifest.tenantRoutes.prefix}`] : []),
     ...manifest.notifications.flatMap(({ types }) => types.map((type) => `events ${type}`)),
     ...(manifest.blockingTasks?.operations ?? []).map((name) => `blocking-task ${name}`),
@@ -34,7 +41,7 @@ function limitLines(limits: Manifest['limits']): string[] {
     .map(([name, value]) => `limit ${name} ${value}`);
 }
 
-/** Those asks that what was allowed does not cover. A lower limit is covered by a higher one. */
+/** Those asks that what was allowed does not cover. A lower limit or priority is covered by a higher one. */
 export function growthOf(asks: readonly string[], allowed: readonly string[]): readonly string[] {
   const known = new Set(allowed);
   const highest = new Map<string, number>();
@@ -49,6 +56,6 @@ export function growthOf(asks: readonly string[], allowed: readonly string[]): r
 }
 
 function readLimit(line: string): { name: string; value: number } | null {
-  const [, name, value] = /^limit (\w+) (\d+)$/.exec(line) ?? [];
+  const [, name, value] = /^(limit \w+|priority) (\d+)$/.exec(line) ?? [];
   return name === undefined ? null : { name, value: Number(value) };
 }

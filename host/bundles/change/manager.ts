@@ -16,7 +16,7 @@ import type { Logbook } from '../live/logbook.ts';
 import { createInstaller, GOING_LIVE } from './installer.ts';
 import * as records from './record.ts';
 import { createTenantAdmin } from './tenant-admin.ts';
-import { mustOwn, operatorOnly, unknownPlugin } from './rights.ts';
+import { mustNotBeLocked, mustOwn, operatorOnly, unknownPlugin } from './rights.ts';
 import { createTurns, type Turns } from '../live/turns.ts';
 import { readManifest, viewOf } from './view.ts';
 
@@ -69,11 +69,7 @@ export function createManager(options: ManagerOptions): PluginAdmin {
           return records.rolledBack(record, target);
         },
       }),
-    setEnabled: (name, enabled, actor) =>
-      change(rooms, name, actor, {
-        action: enabled ? 'enable' : 'disable',
-        edit: async (record) => ({ ...record, enabled }),
-      }),
+    setEnabled: (name, enabled, actor) => change(rooms, name, actor, switched(enabled, actor)),
     remove: (name, actor) => turns.run(name, () => remove(rooms, name, actor)),
     ...createTenantAdmin({ ...rooms, view }),
     async changes(query, actor) {
@@ -104,6 +100,16 @@ interface Edit {
   readonly edit: (record: InstalledPlugin) => Promise<InstalledPlugin>;
 }
 
+function switched(enabled: boolean, actor: Actor): Edit {
+  return {
+    action: enabled ? 'enable' : 'disable',
+    async edit(record) {
+      mustNotBeLocked(record, actor);
+      return { ...record, enabled, locked: !enabled && actor.owner === null };
+    },
+  };
+}
+
 /** Read, change, try, save, make live, write down: refused when somebody else was faster, or when it would not run. */
 function change(rooms: Rooms, name: string, actor: Actor, { action, edit }: Edit) {
   const { installed, tenants, keeper, catalogue, turns } = rooms;
@@ -128,6 +134,8 @@ function change(rooms: Rooms, name: string, actor: Actor, { action, edit }: Edit
 async function remove(rooms: Rooms, name: string, actor: Actor): Promise<void> {
   const { installed, tenants, kv, keeper } = rooms;
   const record = await ownRecord(rooms, name, actor);
+  // Whoever could remove it could bring it again as new.
+  mustNotBeLocked(record, actor);
   const stopped = { ...record, enabled: false };
   const revision = await installed.save(stopped);
   if (revision === null) throw records.changedMeanwhile(name);

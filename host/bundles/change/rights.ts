@@ -16,6 +16,18 @@ export function operatorOnly(actor: Actor, what: string): void {
     throw new HostError('BUNDLE_OWNER_FOREIGN', `${what}: only the operator may do this`);
 }
 
+/** What the operator has disabled stays so until they enable it. Throws BUNDLE_OWNER_FOREIGN. */
+export function mustNotBeLocked(
+  { plugin, locked = false }: { plugin: string; locked?: boolean },
+  actor: Actor,
+): void {
+  if (locked && actor.owner !== null)
+    throw new HostError(
+      'BUNDLE_OWNER_FOREIGN',
+      `${plugin}: the operator disabled it, and only they enable or remove it`,
+    );
+}
+
 /** For what was not found among the installed ones. */
 export function unknownPlugin(name: string, catalogue: Catalogue, actor: Actor): HostError {
   const folder = catalogue.shelf(name)?.current?.source === 'folder';

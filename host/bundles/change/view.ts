@@ -72,6 +72,7 @@ async function bundleView(
   const live = new Set(served && shelf ? versionsOf(shelf).map((one) => one.manifest.version) : []);
   const manifest = waiting === null ? null : await manifestOf(installed, record, waiting);
   const stopped = halted && `${halted.version} was stopped at ${halted.host}: ${halted.reason}`;
+  const locked = record.locked ? 'the operator disabled it' : null;
   return {
     name,
     description: (shelf?.current ?? null)?.manifest.description ?? null,
@@ -85,7 +86,7 @@ async function bundleView(
         : current === null
           ? 'waiting'
           : 'failed',
-    reason: state?.reason ?? stopped,
+    reason: locked ?? state?.reason ?? stopped,
     current,
     versions: record.versions.map(({ version, digest, installedAt, by, unsigned }) => ({
       version,

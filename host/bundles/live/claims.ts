@@ -3,8 +3,8 @@
  * May import: kernel.
  */
 import { HostError } from '../../kernel/errors.ts';
-import type { Manifest } from '../manifest/manifest.ts';
-import { compilePattern, overlaps } from './routes.ts';
+import type { Manifest, ManifestRoute } from '../manifest/manifest.ts';
+import { compilePattern, intersect, overlaps, type Pattern } from './routes.ts';
 import type { LivePlugin } from './plugin.ts';
 
 type Claimant = Pick<LivePlugin, 'manifest' | 'owner'>;
@@ -15,6 +15,7 @@ export function checkClaims(plugin: Claimant, others: readonly Claimant[]): void
   for (const holder of foreign) refuseSameService(plugin, holder);
   if (plugin.manifest.extends === undefined) checkProviders(plugin);
   else checkTenants(plugin, plugin.manifest.extends, foreign);
+  for (const holder of foreign) refuseSamePaths(plugin, holder);
 }
 
 function refuseSameService({ manifest }: Claimant, { manifest: held }: Claimant): void {
@@ -29,6 +30,51 @@ function refuseSameService({ manifest }: Claimant, { manifest: held }: Claimant)
   const decided = held.blockingTasks?.operations ?? [];
   const both = manifest.blockingTasks?.operations.find((name) => decided.includes(name));
   if (both !== undefined) throw taken(`the decision on ${both}`, held);
+}
+
+/**
+ * vCloud sends a path to one service, whatever the method: of two that claim it the other would get no calls. One owner
+ * may layer services by priority, as vCloud can, but not put two on the very same path; of several owners none may
+ * reach into what another has.
+ */
+function refuseSamePaths({ manifest, owner }: Claimant, holder: Claimant): void {
+  const { manifest: held } = holder;
+  // What extends a service has its place there, which `checkTenants` looks at.
+  if (manifest.extends !== undefined || held.extends !== undefined) return;
+  const isOwn = owner.id === holder.owner.id;
+  const theirs = pathsOf(held);
+  for (const { path, pattern } of pathsOf(manifest)) {
+    const other = theirs.find((one) =>
+      isOwn ? one.pattern.shape === pattern.shape : intersect(one.pattern, pattern),
+    );
+    if (other) throw taken(shown(path, other.path), held);
+  }
+}
+
+interface ClaimedPath {
+  readonly path: string;
+  readonly pattern: Pattern;
+  /** Null for a place that is kept for plug-ins of orgs. */
+  readonly method: ManifestRoute['method'] | null;
+}
+
+/** Manifests never change: what is live is compared with everything that comes. */
+const paths = new WeakMap<Manifest, readonly ClaimedPath[]>();
+
+function pathsOf(manifest: Manifest): readonly ClaimedPath[] {
+  const known = paths.get(manifest);
+  if (known) return known;
+  const { prefix } = manifest.tenantRoutes ?? {};
+  const kept = prefix === undefined ? [] : [{ path: `${prefix}/*`, method: null }];
+  const found = [...manifest.routes, ...kept].map(({ path, method }) => {
+    return { path, method, pattern: compilePattern(path) };
+  });
+  paths.set(manifest, found);
+  return found;
+}
+
+function shown(path: string, other: string): string {
+  return path === other ? `the route ${path}` : `the route ${path}, which meets ${other},`;
 }
 
 function checkProviders({ manifest, owner }: Claimant): void {
@@ -89,11 +135,18 @@ function checkOverlap(manifest: Manifest, org: string, others: readonly Claimant
     ({ manifest: held, owner }) => held.extends === manifest.extends && owner.id === org,
   );
   for (const { manifest: held } of siblings)
-    for (const route of manifest.routes) {
-      const { shape } = compilePattern(route.path);
-      const same = held.routes.find((other) => compilePattern(other.path).shape === shape);
-      if (same) throw taken(`the route ${route.path}`, held);
+    for (const mine of pathsOf(manifest)) {
+      const other = pathsOf(held).find(
+        (one) => sameMethod(one.method, mine.method) && intersect(one.pattern, mine.pattern),
+      );
+      if (other) throw taken(shown(mine.path, other.path), held);
     }
+}
+
+function sameMethod(a: ClaimedPath['method'], b: ClaimedPath['method']): boolean {
+  // HEAD goes where GET does.
+  const wide = (method: ClaimedPath['method']) => (method === 'HEAD' ? 'GET' : method);
+  return a === '*' || b === '*' || wide(a) === wide(b);
 }
 
 function taken(what: string, { name }: Manifest): HostError {

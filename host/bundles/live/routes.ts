@@ -97,6 +97,29 @@ export function overlaps(pattern: Pattern, path: string): boolean {
   );
 }
 
+/** Whether there is a path that both patterns take. */
+export function intersect(a: Pattern, b: Pattern): boolean {
+  const [short, long] = a.segments.length <= b.segments.length ? [a, b] : [b, a];
+  // A last `*` stands for one segment at least.
+  const longer = short.segments.length < long.segments.length || long.rest;
+  if (longer ? !short.rest : short.rest) return false;
+  return short.segments.every((segment, index) => meet(segment, long.segments[index]));
+}
+
+/** Whether there is a text for both: a parameter stands for one character at least. */
+function meet(a: Segment, b: Segment | undefined): boolean {
+  if (!b) return false;
+  if (a.param === null) return b.param === null ? a.before === b.before : takes(b, a.before);
+  if (b.param === null) return takes(a, b.before);
+  const before = a.before.startsWith(b.before) || b.before.startsWith(a.before);
+  return before && (a.after.endsWith(b.after) || b.after.endsWith(a.after));
+}
+
+function takes({ before, after }: Segment, text: string): boolean {
+  const room = text.length > before.length + after.length;
+  return room && text.startsWith(before) && text.endsWith(after);
+}
+
 function couldBe(segment: Segment | undefined, text: string): boolean {
   if (!segment) return false;
   if (segment.param === null) return segment.before === text;
@@ -113,8 +136,7 @@ function match(pattern: Pattern, segments: readonly string[]): Record<string, st
       if (text !== before) return null;
       continue;
     }
-    if (text.length <= before.length + after.length) return null;
-    if (!text.startsWith(before) || !text.endsWith(after)) return null;
+    if (!takes({ before, param, after }, text)) return null;
     params[param] = text.slice(before.length, text.length - after.length);
   }
   if (pattern.rest) params['rest'] = segments.slice(length).join('/');

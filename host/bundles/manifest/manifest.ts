@@ -60,7 +60,7 @@ export const manifestSchema = z
       .regex(/^[A-Za-z0-9._/-]+$/)
       .default('main.ts'),
     vcloud: vcloudSchema,
-    routes: z.array(route).default([]),
+    routes: z.array(route).max(1_000).default([]),
     /** For the routes that do not say. `authorizationcheck` answers by resource classes and ACL rules. */
     authorizationCheck: authorizationCheckSchema.default('never'),
     /** What `env.vcloud` wants beyond the objects of the calling org; each needs the operator's approval. */

@@ -108,6 +108,9 @@ const localization = z.record(
   z.record(text(255), z.string().max(2_000)),
 );
 
+/** Of the service record: of two services that filter the same path vCloud calls the one with more. */
+export const DEFAULT_PRIORITY = 50;
+
 export const vcloudSchema = z.strictObject({
   /** Name of the service record. */
   name: text(128),
@@ -121,7 +124,7 @@ export const vcloudSchema = z.strictObject({
     ),
   exchange: text(255),
   routingKey: text(255),
-  priority: z.int().min(0).max(100).default(50),
+  priority: z.int().min(0).max(100).default(DEFAULT_PRIORITY),
   vendor: z.string().max(128).optional(),
   authorizationEnabled: z.boolean().default(false),
   apiFilters: z.array(apiFilter).default([]),

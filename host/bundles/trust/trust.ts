@@ -89,11 +89,13 @@ export function createTrust(file: TrustFile): Trust {
   const keys = new Map<string, TrustedKey>();
   const claims = new Map<string, Owner>();
   const ids = new Set<string>();
-  for (const { id, kind, keys: own, namespaces } of file.owners) {
+  for (const { id: given, kind, keys: own, namespaces } of file.owners) {
+    // Messages of vCloud name orgs in lower case, and so does all that is kept of them.
+    const id = kind === 'org' ? given.toLowerCase() : given;
     const owner = { id, kind };
     if (ids.has(id)) throw wrong(`the owner ${id} stands twice`);
     ids.add(id);
-    if (kind === 'org' && !ORG.test(id)) throw wrong(`${id}: the id of an org is its URN`);
+    if (kind === 'org' && !ORG.test(id)) throw wrong(`${given}: the id of an org is its URN`);
     if (kind === 'org' && namespaces.includes('*'))
       throw wrong(`${id}: only the provider may claim every namespace`);
     for (const key of own) addKey(keys, owner, key);

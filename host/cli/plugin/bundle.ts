@@ -2,6 +2,7 @@
  * `vcx plugin pack`, `inspect`, `sign` and `verify`.
  * May import: everything.
  */
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { readBundle, type Bundle } from '../../bundles/archive/bundle.ts';
@@ -19,6 +20,8 @@ export async function pack(
   { out }: { readonly out?: string },
   progress: Progress,
 ): Promise<Answer> {
+  if (!(await stat(folder).catch(() => null))?.isDirectory())
+    throw new HostError('CONFIG_INVALID', `${folder}: there is no such folder`);
   progress.show('bundling the script', 0.3);
   const { bytes, digest, sourceMap, manifest, files, warnings } = await packBundle(resolve(folder));
   const { name, version } = manifest;

@@ -8,7 +8,8 @@ import type { DevOptions } from './dev/dev.ts';
 import type { KeygenOptions } from './keygen.ts';
 import { createPlugin, TEMPLATE_NAMES, type NewOptions } from './new.ts';
 import { remoteCommands } from './remote/commands.ts';
-import { answer, EXIT, type CommonOptions } from './run.ts';
+import { answerUsage } from '../usage.ts';
+import { answer, type CommonOptions } from './run.ts';
 
 // What a command needs is loaded when it runs: most need no compiler and no host.
 const bundles = () => import('./bundle.ts');
@@ -19,9 +20,7 @@ export function pluginCommands(program: Command): Command {
     .command('plugin')
     .description(
       'make, test, pack, sign, deploy and look after plug-ins (exit codes: 0 done, 1 failed, 2 wrong use)',
-    )
-    // Commands take this over when they are made: it has to stand before them.
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage));
+    );
   addWorkshop(plugin);
   addBundles(plugin);
   addKeys(plugin);
@@ -31,7 +30,7 @@ export function pluginCommands(program: Command): Command {
 
 /** `vcx` with these commands alone. */
 export function pluginProgram(): Command {
-  const program = new Command('vcx');
+  const program = answerUsage(new Command('vcx'));
   pluginCommands(program);
   return program;
 }

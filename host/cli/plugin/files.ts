@@ -21,8 +21,22 @@ export async function readBundleFile(file: string): Promise<Buffer> {
 /** Text of a small file; throws CONFIG_INVALID. */
 export async function readText(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((error: unknown) => {
-    throw new HostError('CONFIG_INVALID', messageOf(error), { cause: error });
+    throw fileError(file, error);
   });
+}
+
+/** In words where they are known: the path, and what is wrong with it. */
+export function fileError(file: string, error: unknown): HostError {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EEXIST: 'is there already, and is not written over',
+    EISDIR: 'is a folder',
+    EACCES: 'may not be opened',
+  };
+  const known = words[code];
+  const message = known === undefined ? messageOf(error) : `${file}: ${known}`;
+  return new HostError('CONFIG_INVALID', message, { cause: error });
 }
 
 /** The value that the text of this file holds. Throws CONFIG_INVALID. */

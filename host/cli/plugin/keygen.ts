@@ -2,12 +2,13 @@
  * `vcx plugin keygen`: a signing key, and the entry of its owner in a trust store.
  * May import: everything.
  */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 
 import { createSigningKey } from '../../bundles/trust/keys.ts';
 import { createTrust, parseTrustFile, type TrustFile } from '../../bundles/trust/trust.ts';
 import { HostError, messageOf } from '../../kernel/errors.ts';
-import { readText, writeWhole } from './files.ts';
+import { fileError, readText, writeWhole } from './files.ts';
 import type { Answer } from './run.ts';
 
 export interface KeygenOptions {
@@ -39,7 +40,7 @@ export async function keygen(options: KeygenOptions): Promise<Answer> {
   const store = trust === undefined ? null : withOwner(await storeOf(trust), owner);
   createTrust(store ?? parseTrustFile({ owners: [owner] }));
   await writeFile(out, privatePem, { mode: 0o600, flag: 'wx' }).catch((error: unknown) => {
-    throw new HostError('CONFIG_INVALID', messageOf(error), { cause: error });
+    throw fileError(out, error);
   });
   if (trust !== undefined && store) await writeWhole(trust, `${JSON.stringify(store, null, 2)}\n`);
   return {
@@ -54,9 +55,10 @@ export async function keygen(options: KeygenOptions): Promise<Answer> {
   };
 }
 
+/** One that can not be read is not taken for one that is not there: it would be written over. */
 async function storeOf(file: string): Promise<TrustFile> {
-  const text = await readText(file).catch(() => null);
-  if (text === null) return { owners: [], revoked: [] };
+  if (!existsSync(file)) return { owners: [], revoked: [] };
+  const text = await readText(file);
   try {
     return parseTrustFile(JSON.parse(text));
   } catch (error) {

@@ -23,7 +23,7 @@ export interface CommonOptions {
 }
 
 /** 0: done. 1: it ran and found a failure. 2: wrong arguments or files. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 /** Run a command and set the exit code; nothing is thrown out of it. */
 export async function answer(

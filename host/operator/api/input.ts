@@ -27,6 +27,9 @@ export const orgSchema = z
     return z.NEVER;
   });
 
+/** Id of an owner in the trust store: a name, or the URN of an org, for which its bare id will do. */
+export const ownerSchema = z.union([orgSchema, z.string().min(1).max(128)]);
+
 export const pluginSchema = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63');
@@ -48,12 +51,22 @@ export function parseInput<T extends z.ZodType>(
   value: unknown,
   what: string,
 ): z.output<T> {
-  const result = schema.safeParse(value);
+  const result = checked(schema, value, what);
   if (result.success) return result.data;
   const places = result.error.issues
     .slice(0, 10)
     .map(({ path, message }) => `${[what, ...path.map(String)].join('.')}: ${message}`);
   throw new HostError('OPERATOR_INPUT', places.join('; '));
+}
+
+/** What is nested so deep that checking it takes the whole stack is no defect of ours. */
+function checked<T extends z.ZodType>(schema: T, value: unknown, what: string) {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HostError('OPERATOR_INPUT', `${what}: nested too deep`);
+  }
 }
 
 /** The query, which may hold these keys and no others. */

@@ -9,14 +9,14 @@ import { HostError } from '../../kernel/errors.ts';
 import type { Clock } from '../../kernel/time.ts';
 import type { TokenStore } from '../../storage/tokens.ts';
 import { makeOwnerToken, operatorOnly, tokenDigest, type ApiEnv } from '../identify.ts';
-import { bodyOf } from './input.ts';
+import { bodyOf, ownerSchema } from './input.ts';
 
 const createSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dots and dashes, at most 64'),
   /** As the trust store has it: the plug-ins of this owner are the token's. */
-  owner: z.string().min(1).max(128),
+  owner: ownerSchema,
 });
 
 /** The token is in the answer to its making and nowhere else: only its digest is kept. */

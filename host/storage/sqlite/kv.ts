@@ -36,7 +36,9 @@ export function openSqliteKv(database: DatabaseSync, clock: Clock = systemClock)
     },
     async list({ plugin, org }, { prefix, limit, cursor }) {
       const after = cursor ?? '';
-      const rows = sql.list.all(plugin, org, after, prefix.length, prefix, clock.now(), limit + 1);
+      // SQLite counts code points.
+      const { length } = [...prefix];
+      const rows = sql.list.all(plugin, org, after, length, prefix, clock.now(), limit + 1);
       const keys = (rows as { key: string }[]).slice(0, limit).map(({ key }) => key);
       return { keys, cursor: rows.length > limit ? (keys.at(-1) ?? null) : null };
     },

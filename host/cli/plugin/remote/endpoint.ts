@@ -22,6 +22,9 @@ export interface Endpoint {
   readonly token: string;
 }
 
+/** What may follow `Bearer`. */
+const TOKEN = /^[A-Za-z0-9._~+/=-]{1,200}$/;
+
 export interface Surroundings {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
@@ -50,6 +53,11 @@ export function findEndpoint(options: RemoteOptions, around: Surroundings): Endp
     throw new HostError(
       'CONFIG_INVALID',
       `there is no token: give --token-file FILE or VCX_OPERATOR_TOKEN (looked into ${folders.join(', ')})`,
+    );
+  if (!TOKEN.test(token))
+    throw new HostError(
+      'CONFIG_INVALID',
+      'what was given as the token is none: a file of it holds one line and nothing else',
     );
   return { url, token };
 }
