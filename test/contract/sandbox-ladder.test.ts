@@ -152,6 +152,25 @@ test('an org whose call killed a runner gets a runner of its own, the others go 
   expect(blamed).toMatchObject([{ org: 'bad' }]);
 });
 
+test('a call that must not run twice is not begun beside one whose isolate does not end', async () => {
+  await using kit = openKit({ disposeGraceMs: 300 });
+  const bundle = bundleOf(
+    `if (input.evil) { ${WEDGES['includes over 2**53']} } await host("a", "b", 1); return 1`,
+    { limits: { cpuMs: 50, wallMs: 5_000 } },
+  );
+  await kit.call(bundle, { org: 'a' });
+  const bad = await kit.call(bundle, { org: 'bad', input: { evil: true } });
+  expect(resultOf(bad)).toBe('CPU_EXCEEDED');
+  const isLost = (): boolean => kit.events.some((e) => e['event'] === 'runner.lost');
+  expect(isLost()).toBe(false);
+  const hostCall = async (): Promise<string> => {
+    await until('the runner is lost', isLost);
+    return '{"ok":true,"value":1}';
+  };
+  const beside = await kit.call(bundle, { org: 'a', hostCall, idempotent: false });
+  expect(resultOf(beside)).toBe(1);
+});
+
 test('an org that kills its runners again and again is paused, the others are not', async () => {
   await using kit = openKit({ orgBreaker: { threshold: 2 }, disposeGraceMs: 100 });
   const bundle = bundleOf(`if (input.evil) { ${WEDGES['includes over 2**53']} } return 1`, {

@@ -9,7 +9,7 @@ import { isQuick, mayBegin, noteBroken } from './pace.ts';
 import { groupOf, place, sendCaches } from './placement.ts';
 import type { Call, Lane, Slot } from './records.ts';
 import type { GuestBundle, Invocation, Outcome, Usage } from '../sandbox.ts';
-import { createSlot, disposeSlot, isWorn, moveSlot } from './slots.ts';
+import { createSlot, disposeSlot, isWorn, moveSlot, noteBreak } from './slots.ts';
 
 /** Pause before an org whose isolate could not be opened gets another one, while it has some. */
 const GROW_PAUSE_MS = 1_000;
@@ -101,7 +101,7 @@ function enqueue(engine: Engine, call: Call): void {
   const { lane } = call;
   lane.lastUsed = lane.fleet.lastUsed = engine.now();
   const slot = lane.idle.at(-1);
-  if (slot && lane.queue.length === 0 && mayStart(engine, lane, call))
+  if (slot && lane.queue.length === 0 && mayStart(engine, slot, call))
     return startCall(engine, slot, call);
   // Who waits for an isolate that may still be opened is no part of the queue.
   const room = engine.settings.queuePerOrg + concurrencyOf(lane) - (lane.used - lane.opening);
@@ -124,7 +124,7 @@ export function pump(engine: Engine, lane: Lane): void {
   while (lane.queue.length > 0) {
     const slot = lane.idle.at(-1);
     const call = lane.queue[0];
-    if (!slot || !call || !mayStart(engine, lane, call)) break;
+    if (!slot || !call || !mayStart(engine, slot, call)) break;
     lane.queue.shift();
     if (!call.answered) startCall(engine, slot, call);
   }
@@ -135,7 +135,9 @@ export function pump(engine: Engine, lane: Lane): void {
 }
 
 /** Isolates that come back from work after their reply may be more than the org may have at work. */
-function mayStart(engine: Engine, lane: Lane, call: Call): boolean {
+function mayStart(engine: Engine, { lane, runner }: Slot, call: Call): boolean {
+  // A call that must not run twice is not put beside one whose end may take the runner with it.
+  if (runner.brokenOff > 0 && !call.invocation?.idempotent) return false;
   const busy = lane.used - lane.opening;
   return busy < concurrencyOf(lane) && mayBegin(lane, engine.now(), isPipeable(call));
 }
@@ -254,6 +256,7 @@ export function releaseCall(slot: Slot): void {
 export function failCall(engine: Engine, slot: Slot, code: Code, message: string): void {
   const { call, lane } = slot;
   noteBroken(lane, engine.now());
+  noteBreak(slot);
   if (call) answer(engine, call, failure(code, message, usageOf(engine, call, 0)));
   releaseCall(slot);
   disposeSlot(engine, slot);

@@ -66,6 +66,8 @@ export interface Slot {
   /** Ping whose answer starts the clock of a dying isolate; 0 for none. */
   awaitsPing: number;
   idleSince: number;
+  /** It was ended at work: until its thread has left it, its runner may be lost. */
+  brokenOff: boolean;
   /** Heap that the runner reported last, KiB; a hint, since runners may lie. */
   heapKb: number;
   /** JSON array of handler names. */

@@ -23,6 +23,7 @@ export function createSlot(engine: Engine, lane: Lane, runner: Runner): Slot {
     stateEnd: now + loadWallMs + disposeGraceMs,
     awaitsPing: 0,
     idleSince: now,
+    brokenOff: false,
     heapKb: 0,
     handlers: '[]',
   };
@@ -62,8 +63,16 @@ export function disposeSlot(engine: Engine, slot: Slot): void {
   slot.stateEnd = Infinity;
 }
 
+/** The isolate is ended while a guest is at work in it. */
+export function noteBreak(slot: Slot): void {
+  if (slot.brokenOff) return;
+  slot.brokenOff = true;
+  slot.runner.brokenOff++;
+}
+
 /** The runner says that it is disposing the isolate. */
 export function markDying(engine: Engine, slot: Slot): void {
+  noteBreak(slot);
   moveSlot(engine, slot, 'dying');
   slot.stateEnd = engine.now() + engine.settings.disposeGraceMs;
 }
@@ -73,6 +82,7 @@ export function removeSlot(engine: Engine, slot: Slot): void {
   leave(engine, slot);
   slot.state = 'dying';
   const { lane, runner } = slot;
+  if (slot.brokenOff) runner.brokenOff--;
   runner.slots.delete(slot.number);
   runner.active.delete(slot);
   lane.slots.delete(slot);
