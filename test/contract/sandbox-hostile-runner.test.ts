@@ -51,6 +51,16 @@ test.each(['reply twice', 'done twice'])(
   },
 );
 
+test('a runner can not run up more CPU time for an org than has passed', async () => {
+  await using kit = openKit({ runnerProgram });
+  let told = 0;
+  const charge = (cpuMs: number): void => void (told += cpuMs);
+  const outcome = await kit.call(scriptBundle('years of CPU time'), { charge });
+  expect(resultOf(outcome)).toBe('honest');
+  expect(resultOf(await kit.call(scriptBundle('honest')))).toBe('honest');
+  expect((outcome.usage?.cpuMs ?? 0) + told).toBeLessThan(60_000);
+});
+
 test.each(['silence', 'half a frame', 'never gone'])(
   'a runner that answers with %s is killed after the deadline',
   async (lie) => {

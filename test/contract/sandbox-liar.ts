@@ -21,14 +21,14 @@ async function onFrame(frame: DecodedFrame): Promise<void> {
   if (frame.type === 'call') act(frame.slot, frame.call);
   if (frame.type === 'ping' && lie !== 'silence') writer.send({ type: 'pong', value: frame.value });
   if (frame.type === 'dispose' && lie !== 'silence' && lie !== 'never gone')
-    writer.send({ type: 'gone', slot: frame.slot });
+    writer.send({ type: 'gone', slot: frame.slot, value: 0 });
 }
 
 async function open(slot: number): Promise<void> {
   if (lie === 'dies while loading') process.kill(process.pid, 'SIGKILL');
   if (lie !== 'nosy') return writer.send({ type: 'opened', slot, value: 0, body: '["fetch"]' });
   writer.send({ type: 'refused', slot, body: JSON.stringify(await snoop()) });
-  writer.send({ type: 'gone', slot });
+  writer.send({ type: 'gone', slot, value: 0 });
 }
 
 function act(slot: number, call: number): void {
@@ -43,6 +43,9 @@ function act(slot: number, call: number): void {
     case 'reply twice':
       writer.send(reply);
       return writer.send(reply);
+    case 'years of CPU time':
+      writer.send({ ...reply, value: 4e9 });
+      return writer.send({ ...settled, value: 4e9 });
     case 'settled before the reply':
       return writer.send(settled);
     case 'bounced though it was sent alone':
@@ -61,7 +64,7 @@ function act(slot: number, call: number): void {
     case 'opened again':
       return writer.send({ type: 'opened', slot, value: 0, body: '[]' });
     case 'gone while busy':
-      return writer.send({ type: 'gone', slot });
+      return writer.send({ type: 'gone', slot, value: 0 });
     case 'unknown cause':
       return writer.send({ ...reply, type: 'over', body: 'constructor' });
     case 'frame of the host':

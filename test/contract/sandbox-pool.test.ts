@@ -199,9 +199,12 @@ test('the strict profile runs without a JIT, its code caches accepted', async ()
 });
 
 test('words before the command line are used, and what they start is found and ended', async () => {
-  const kit = openKit({ argvPrefix: ['/usr/bin/env', 'nice', '-n', '1'] });
-  const outcome = await kit.call(hello);
-  expect(resultOf(outcome)).toBe(1);
+  const kit = openKit({ argvPrefix: ['/usr/bin/env', 'TZ=Asia/Tokyo', 'nice', '-n', '1'] });
+  const place =
+    '[new Date(0).getTimezoneOffset(), Intl.DateTimeFormat().resolvedOptions().timeZone]';
+  const outcome = await kit.call(bundleOf(`return ${place}`));
+  // Nor does a guest see where the machine stands.
+  expect(resultOf(outcome)).toEqual([0, 'UTC']);
   const pids = kit.pids();
   await kit.sandbox[Symbol.asyncDispose]();
   expect(pids.filter(isAlive)).toEqual([]);

@@ -6,6 +6,7 @@ import type { Code } from '../../kernel/errors.ts';
 import type { DecodedFrame } from '../../runner/codec.ts';
 import type { OverCause } from '../../runner/frames.ts';
 import type { Engine } from '../engine.ts';
+import { chargeRest } from './charge.ts';
 import { readFailure } from './guest-failure.ts';
 import { onHostCall, onLogLine } from './host-calls.ts';
 import {
@@ -43,7 +44,7 @@ function accept(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
     case 'refused':
       return slot.state === 'dying' || onRefused(engine, slot, frame.body);
     case 'gone':
-      return onGone(engine, slot);
+      return onGone(engine, slot, frame.value);
     case 'over':
       return slot.state === 'dying' || onOver(engine, slot, frame);
     case 'catastrophe': {
@@ -77,7 +78,7 @@ function onCallFrame(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
       onHostCall(engine, slot, call, frame);
       return true;
     case 'log':
-      return onLogLine(call, frame.body);
+      return onLogLine(engine, call, frame.body);
     default:
       return false;
   }
@@ -103,8 +104,9 @@ function onRefused(engine: Engine, slot: Slot, reason: string): boolean {
   return true;
 }
 
-function onGone(engine: Engine, slot: Slot): boolean {
+function onGone(engine: Engine, slot: Slot, cpuMicros: number): boolean {
   if (slot.state !== 'dying') return false;
+  chargeRest(slot.ended, cpuMicros, engine.now());
   removeSlot(engine, slot);
   pump(engine, slot.lane);
   return true;
@@ -170,6 +172,7 @@ function settle(engine: Engine, slot: Slot, { cpuMicros, straight, heapKb }: End
   const quick = slot.call?.quick === true;
   noteCall(slot.lane, { cpuMicros, straight, quick }, engine.now());
   slot.call?.invocation?.settled?.(heapKb);
+  if (slot.state === 'background') chargeRest(slot.call, cpuMicros, engine.now());
   slot.served++;
   endCall(engine, slot);
 }
@@ -201,6 +204,7 @@ function onOver(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   noteBroken(lane, engine.now());
   if (state === 'opening') failQueue(engine, lane, known.code, `while loading: ${known.message}`);
   else if (call) breakOff(engine, slot, call, frame);
+  if (state === 'background') chargeRest(call, frame.value, engine.now());
   releaseCall(slot);
   takeBack(engine, slot);
   pump(engine, lane);

@@ -4,6 +4,7 @@
  */
 import { codeOf, messageOf, type Code } from '../../kernel/errors.ts';
 import { fleetOf, laneOf, type Engine } from '../engine.ts';
+import { believable } from './charge.ts';
 import { advance, begun, feed, isPipeable, takeNext } from './feed.ts';
 import { isQuick, mayBegin, noteBroken } from './pace.ts';
 import { groupOf, place, sendCaches } from './placement.ts';
@@ -92,6 +93,7 @@ function createCall(
     hostWaiting: 0,
     hostBytes: 0,
     logLines: 0,
+    chargedMs: 0,
     aborter: null,
   };
 }
@@ -223,6 +225,7 @@ function startCall(engine: Engine, slot: Slot, call: Call): void {
 export function answer(engine: Engine, call: Call, outcome: Outcome): void {
   if (call.answered) return;
   call.answered = true;
+  call.chargedMs = outcome.usage?.cpuMs ?? 0;
   if (outcome.kind === 'failed') report(engine, call, outcome);
   if (outcome.kind === 'replied' || HARMLESS.has(outcome.code)) {
     call.lane.breaker.success();
@@ -257,7 +260,10 @@ export function failCall(engine: Engine, slot: Slot, code: Code, message: string
   const { call, lane } = slot;
   noteBroken(lane, engine.now());
   noteBreak(slot);
+  const cause = code === 'WALL_EXCEEDED' ? 'wall' : 'hostCalls';
+  engine.settings.metrics.count('sandbox_disposals_total', { cause });
   if (call) answer(engine, call, failure(code, message, usageOf(engine, call, 0)));
+  slot.ended = call;
   releaseCall(slot);
   disposeSlot(engine, slot);
   takeBack(engine, slot);
@@ -298,7 +304,7 @@ export function mayRetry(engine: Engine, call: Call): boolean {
 export function retry(engine: Engine, call: Call, lane: Lane): void {
   call.retried = true;
   call.deadline = call.dueAt;
-  call.hostCalls = call.hostBytes = call.logLines = 0;
+  call.hostCalls = call.hostBytes = call.logLines = call.chargedMs = 0;
   // What the first try left running at the host ends with it.
   call.aborter?.abort();
   call.aborter = null;
@@ -328,7 +334,7 @@ export function failure(code: Code, message: string, usage: Usage | null = null)
 
 export function usageOf(engine: Engine, call: Call, cpuMicros: number): Usage {
   return {
-    cpuMs: cpuMicros / 1_000,
+    cpuMs: believable(call, cpuMicros, engine.now()),
     wallMs: call.startedAt > 0 ? engine.now() - call.startedAt : 0,
     hostCalls: call.hostCalls,
     pid: call.pid,

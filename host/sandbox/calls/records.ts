@@ -40,6 +40,8 @@ export interface Call {
   hostWaiting: number;
   hostBytes: number;
   logLines: number;
+  /** CPU time that the caller was told of, ms. */
+  chargedMs: number;
   /** Made at the first host call; fires when nothing of the call is left. */
   aborter: AbortController | null;
 }
@@ -58,6 +60,8 @@ export interface Slot {
   readonly openedAt: number;
   state: SlotState;
   call: Call | null;
+  /** The call that the host ended with the isolate: how much CPU it used is known when the isolate is gone. */
+  ended: Call | null;
   /** Calls that the runner has already and begins after `call`, in this order. */
   readonly next: Call[];
   served: number;

@@ -17,6 +17,7 @@ export function createSlot(engine: Engine, lane: Lane, runner: Runner): Slot {
     openedAt: now,
     state: 'opening',
     call: null,
+    ended: null,
     next: [],
     served: 0,
     // The runner ends it by itself at `loadWallMs`; the host only if that fails.
