@@ -165,7 +165,9 @@ export class Guest {
     else if (
       this.#active() &&
       this.#entries > 0 &&
-      now - this.#enteredAt > this.#kit.plan.entryTimeoutMs
+      now - this.#enteredAt > this.#kit.plan.entryTimeoutMs &&
+      // A call that waits for a core holds nothing up.
+      this.#cpu.isProcessOver(this.#cpuBudget)
     )
       this.over('entry');
     else if (now > this.#wallEnd) this.over(this.#phase === 'background' ? 'background' : 'wall');

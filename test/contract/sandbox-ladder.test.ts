@@ -60,6 +60,12 @@ test.each(Object.entries(WEDGES))('%s costs its runner, and other orgs go on', a
   expect(resultOf(after)).toBe('fine');
 });
 
+test('the limit of one entry does not end a call that used less CPU time than it may', async () => {
+  await using kit = openKit({ entryTimeoutFactor: 0.001 });
+  const burn = 'const start = Date.now(); let x = 0; while (Date.now() - start < 60) x++; return 1';
+  expect(resultOf(await kit.call(bundleOf(burn, { limits: { cpuMs: 1_000 } })))).toBe(1);
+});
+
 test('a call that waits for ever ends at its wall limit', async () => {
   await using kit = openKit();
   const bundle = bundleOf('await new Promise(() => {})', { limits: { wallMs: 100 } });

@@ -218,6 +218,10 @@ function breakOff(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): 
   // V8 is told too little about strings from outside and ends honest isolates: a worn one deserves a second try.
   if (cause === 'memory' && slot.served > 0 && mayRetry(engine, call))
     return retry(engine, call, slot.lane);
+  // The limit of an entry on the runner's own thread is wall time: it did not hold the core, it waited for one.
+  const { cpuMs } = slot.lane.fleet.bundle.limits;
+  if (cause === 'entry' && call.quick && frame.value < cpuMs * 1_000 && mayRetry(engine, call))
+    return retry(engine, call, slot.lane);
   const { code, message } = OVER[cause];
   answer(engine, call, failure(code, message, usageOf(engine, call, frame.value)));
 }
