@@ -10,6 +10,8 @@ const socket = new Socket({ fd: 3, readable: true, writable: true });
 const writer = createFrameWriter((chunk) => socket.write(chunk));
 const decoder = new FrameDecoder(1e8, (frame) => void onFrame(frame));
 let lie = '';
+/** Who is trusted gets other frames. */
+const CALLS = new Set(['call', 'quickCall', 'nextCall']);
 
 socket.on('data', (chunk: Buffer) => decoder.push(chunk));
 socket.on('close', () => process.exit());
@@ -18,7 +20,7 @@ writer.send({ type: 'ready' });
 async function onFrame(frame: DecodedFrame): Promise<void> {
   if (frame.type === 'main') lie = frame.body;
   if (frame.type === 'open') await open(frame.slot);
-  if (frame.type === 'call') act(frame.slot, frame.call);
+  if (CALLS.has(frame.type)) act(frame.slot, frame.call);
   if (frame.type === 'ping' && lie !== 'silence') writer.send({ type: 'pong', value: frame.value });
   if (frame.type === 'dispose' && lie !== 'silence' && lie !== 'never gone')
     writer.send({ type: 'gone', slot: frame.slot, value: 0 });

@@ -109,11 +109,14 @@ test('above the memory budget the isolates longest unused are freed', async () =
   expect(resultOf(await kit.call(hello, { org: 'a' }))).toBe(1);
 });
 
-test('an isolate is replaced after its number of calls', async () => {
-  await using kit = openKit({ isolateMaxCalls: 3 });
+test.concurrent.each([
+  ['number of calls', { isolateMaxCalls: 3 }, [1, 2, 3, 1, 2, 3, 1]],
+  ['time', { isolateMaxAgeMs: 0 }, [1, 1, 1]],
+])('an isolate is replaced after its %s', async (_, options, expected) => {
+  await using kit = openKit(options);
   const results: unknown[] = [];
-  for (let n = 0; n < 7; n++) results.push(resultOf(await kit.call(hello)));
-  expect(results).toEqual([1, 2, 3, 1, 2, 3, 1]);
+  while (results.length < expected.length) results.push(resultOf(await kit.call(hello)));
+  expect(results).toEqual(expected);
 });
 
 test('an isolate whose heap keeps growing is replaced before V8 ends it', async () => {
@@ -128,8 +131,13 @@ test('an isolate whose heap keeps growing is replaced before V8 ends it', async 
   expect(results.filter((result) => result === 1).length).toBeGreaterThan(1);
 });
 
-test('a runner is replaced after its number of calls, and no call notices', async () => {
-  await using kit = openKit({ runnerMaxCalls: 5 });
+test.concurrent.each([
+  ['number of calls', { runnerMaxCalls: 5 }],
+  ['time', { runnerMaxAgeMs: 1 }],
+  // Less than nothing, so that any runner has it.
+  ['growth', { runnerMaxGrowthMb: -10_000 }],
+])('a runner is replaced after its %s, and no call notices', async (_, options) => {
+  await using kit = openKit(options);
   const pids = new Set<number | undefined>();
   await until('another runner serves', async () => {
     const outcome = await kit.call(hello);

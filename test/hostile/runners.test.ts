@@ -14,7 +14,7 @@ import {
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GuestBundle } from '../../host/sandbox/sandbox.ts';
 import type { SandboxOptions } from '../../host/sandbox/options.ts';
 import {
@@ -154,10 +154,14 @@ const FORGERIES: readonly Forgery[] = [
   { name: 'a closed ear', script: { onCall: [], deaf: true }, expect: ['WALL_EXCEEDED'] },
 ];
 
+let shared: HostileKit;
+beforeAll(async () => void (shared = await openRunners()));
+afterAll(() => shared[Symbol.asyncDispose]());
+
 test.concurrent.for(FORGERIES.map((forgery) => [forgery.name, forgery] as const))(
   'a runner that sends %s ends only its own calls',
   async ([name, { script, expect: codes, killed = true }]) => {
-    await using kit = await openRunners();
+    const kit = shared;
     // Where the wall limit is not what ends it, it must not be met on a busy machine either.
     const wallMs = codes.includes('WALL_EXCEEDED') ? 500 : 6_000;
     const outcome = await kit.call(bundleFor(name, script, wallMs), { org: 'hostile' });

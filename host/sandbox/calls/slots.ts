@@ -100,10 +100,12 @@ export function removeSlot(engine: Engine, slot: Slot): void {
 export function isWorn(engine: Engine, slot: Slot): boolean {
   const { isolateMaxCalls, isolateMaxAgeMs, isolateMaxHeapShare } = engine.settings;
   const heapLimitKb = slot.lane.fleet.bundle.limits.memoryMb * 1_024;
+  // One that has served nobody yet is not replaced: the next would be as old before it serves.
   return (
-    slot.served >= isolateMaxCalls ||
-    engine.now() - slot.openedAt >= isolateMaxAgeMs ||
-    slot.heapKb > heapLimitKb * isolateMaxHeapShare
+    slot.served > 0 &&
+    (slot.served >= isolateMaxCalls ||
+      engine.now() - slot.openedAt >= isolateMaxAgeMs ||
+      slot.heapKb > heapLimitKb * isolateMaxHeapShare)
   );
 }
 
