@@ -152,6 +152,22 @@ test('when a runner is killed from outside, each call in it is answered: the saf
   expect(resultOf(await kit.call(bundle, { org: 'next', input: { n: 9 } }))).toBe(9);
 });
 
+test('a second try ends at the deadline of the call, whatever its own limits would give it', async () => {
+  await using kit = openKit();
+  const bundle = bundleOf('await host("a", "b", 1)', { limits: { wallMs: 30_000 } });
+  let tries = 0;
+  const hostCall = (): Promise<string> => {
+    tries++;
+    return new Promise(() => {});
+  };
+  const call = kit.call(bundle, { withinMs: 4_000, idempotent: true, hostCall });
+  await until('it is in the runner', () => tries === 1);
+  const serving = kit.sandbox.status().runners.find((runner) => runner.state === 'serving');
+  process.kill(serving?.pid ?? 0, 'SIGKILL');
+  expect(resultOf(await call)).toBe('WALL_EXCEEDED');
+  expect(tries).toBe(2);
+});
+
 test('an org whose call killed a runner gets a runner of its own, the others go back to a shared one', async () => {
   await using kit = openKit({ disposeGraceMs: 100 });
   const bundle = bundleOf(`if (input.evil) { ${WEDGES['includes over 2**53']} } return 1`, {
@@ -186,8 +202,9 @@ test('a call that must not run twice is not begun beside one whose isolate does 
     await until('the runner is lost', isLost);
     return '{"ok":true,"value":1}';
   };
-  const beside = await kit.call(bundle, { org: 'a', hostCall, idempotent: false });
-  expect(resultOf(beside)).toBe(1);
+  const orgs = ['a', 'bad'];
+  const beside = orgs.map((org) => kit.call(bundle, { org, hostCall, idempotent: false }));
+  expect((await Promise.all(beside)).map(resultOf)).toEqual([1, 1]);
 });
 
 test('an org that kills its runners again and again is paused, the others are not', async () => {
@@ -204,6 +221,17 @@ test('an org that kills its runners again and again is paused, the others are no
   }
   expect(resultOf(await kit.call(bundle, { org: 'bad' }))).toBe('PLUGIN_QUARANTINED');
   expect(resultOf(await kit.call(bundle, { org: 'good' }))).toBe(1);
+});
+
+test('calls that wait while their org is paused are refused, and kill nothing more', async () => {
+  await using kit = openKit({ orgBreaker: { threshold: 2 }, disposeGraceMs: 100 });
+  const bundle = bundleOf(WEDGES['includes over 2**53'] ?? '', {
+    limits: { cpuMs: 50, wallMs: 10_000, concurrency: 1 },
+  });
+  const calls = Array.from({ length: 6 }, () => kit.call(bundle, { org: 'bad' }));
+  const results = (await Promise.all(calls)).map(resultOf);
+  expect(results.filter((result) => result === 'PLUGIN_QUARANTINED')).toHaveLength(4);
+  expect(await kit.metrics.total('sandbox_runners_lost_total')).toBe(2);
 });
 
 test('a plug-in that kills runners for many orgs is paused for all', async () => {

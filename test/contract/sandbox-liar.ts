@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
+import { die } from '../../host/runner/link.ts';
 import { createFrameWriter, FrameDecoder, type DecodedFrame } from '../../host/runner/codec.ts';
 
 const socket = new Socket({ fd: 3, readable: true, writable: true });
@@ -27,7 +28,7 @@ async function onFrame(frame: DecodedFrame): Promise<void> {
 }
 
 async function open(slot: number): Promise<void> {
-  if (lie === 'dies while loading') process.kill(process.pid, 'SIGKILL');
+  if (lie === 'dies while loading') die();
   if (lie !== 'nosy') return writer.send({ type: 'opened', slot, value: 0, body: '["fetch"]' });
   writer.send({ type: 'refused', slot, body: JSON.stringify(await snoop()) });
   writer.send({ type: 'gone', slot, value: 0 });

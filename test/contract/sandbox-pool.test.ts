@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { bundleOf, isAlive, openKit, resultOf, until } from './sandbox-kit.ts';
 
@@ -207,12 +208,16 @@ test('the strict profile runs without a JIT, its code caches accepted', async ()
 });
 
 test('words before the command line are used, and what they start is found and ended', async () => {
-  const kit = openKit({ argvPrefix: ['/usr/bin/env', 'TZ=Asia/Tokyo', 'nice', '-n', '1'] });
+  const shell = ['sh', '-c', '"$@"; exit $?', 'sh'];
+  const kit = openKit({ argvPrefix: ['/usr/bin/env', 'TZ=Asia/Tokyo', ...shell] });
+  // Asked for while the shell has not started anything yet.
+  kit.pids();
   const place =
     '[new Date(0).getTimezoneOffset(), Intl.DateTimeFormat().resolvedOptions().timeZone]';
   const outcome = await kit.call(bundleOf(`return ${place}`));
   // Nor does a guest see where the machine stands.
   expect(resultOf(outcome)).toEqual([0, 'UTC']);
+  expect(readFileSync(`/proc/${outcome.usage?.pid}/cmdline`, 'utf8')).toMatch(/^[^\0]*node\0/);
   const pids = kit.pids();
   await kit.sandbox[Symbol.asyncDispose]();
   expect(pids.filter(isAlive)).toEqual([]);

@@ -1,5 +1,5 @@
 /** Runners that were taken over: forged frames are answered by SIGKILL, and the machine is closed to them. */
-import { spawn, type StdioOptions } from 'node:child_process';
+import { spawn, spawnSync, type StdioOptions } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmSync,
   writeFileSync,
@@ -37,7 +38,7 @@ const runnerProgram = {
 const openRunners = (options: Partial<SandboxOptions> = {}): Promise<HostileKit> =>
   openHostileKit({ runnerProgram, spares: 1, heartbeatMs: 300, ...options });
 
-function bundleFor(name: string, script: Script, wallMs = 500): GuestBundle {
+function bundleFor(name: string, script: Script, wallMs = 6_000): GuestBundle {
   const source = JSON.stringify(script);
   const digest = createHash('sha256').update(source).digest('hex');
   return bundleOf({ name, limits: { wallMs } }, { source, digest });
@@ -163,7 +164,7 @@ test.concurrent.for(FORGERIES.map((forgery) => [forgery.name, forgery] as const)
   async ([name, { script, expect: codes, killed = true }]) => {
     const kit = shared;
     // Where the wall limit is not what ends it, it must not be met on a busy machine either.
-    const wallMs = codes.includes('WALL_EXCEEDED') ? 500 : 6_000;
+    const wallMs = codes.includes('WALL_EXCEEDED') ? 500 : undefined;
     const outcome = await kit.call(bundleFor(name, script, wallMs), { org: 'hostile' });
     expect(codes).toContain(codeOf(outcome));
     const pid = outcome.usage?.pid ?? 0;
@@ -177,6 +178,13 @@ test('handler names that are no JSON refuse the bundle, with a code', async () =
   await using kit = await openRunners();
   const bundle = bundleFor('names', { onOpen: [{ type: 'opened', body: '["fetch' }] });
   await expect(kit.sandbox.probe(bundle)).rejects.toMatchObject({ code: 'BUNDLE_INVALID' });
+});
+
+test('the reason that a runner gives is cut before it reaches logs and callers', async () => {
+  const onOpen = [{ type: 'refused', body: 'r'.repeat(60_000) }, { type: 'gone' }] as const;
+  const outcome = await shared.call(bundleFor('refused', { onOpen }));
+  const message = outcome.kind === 'failed' ? outcome.message : '';
+  expect([codeOf(outcome), message.length]).toEqual(['PLUGIN_UNAVAILABLE', 1_000]);
 });
 
 test('a runner that never answers to open is given up in time', async () => {
@@ -313,3 +321,32 @@ test.runIf(existsSync('/proc/self/fd'))(
     expect(said).toBe('closed');
   },
 );
+
+/** As root, runners have no namespace of their own unless told so: it is there that dying is hard. */
+const NAMESPACE = process.getuid?.() === 0 ? ['unshare', '-p', '-f', '--kill-child', '--'] : [];
+const canUnshare =
+  NAMESPACE.length === 0 || spawnSync('/usr/bin/env', [...NAMESPACE, 'true']).status === 0;
+
+test.runIf(existsSync('/proc/self/fd') && canUnshare)(
+  'a runner whose host is killed ends, whatever its guest is at',
+  async () => {
+    const orphan = join(ROOT, 'test', 'support', 'hostile-orphan.ts');
+    const child = spawn(process.execPath, ['--no-warnings', orphan, ...NAMESPACE], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    const pids = JSON.parse(said.toString()) as number[];
+    expect(pids.length).toBeGreaterThan(0);
+    child.kill('SIGKILL');
+    await until('the runners are gone', () => !pids.some(isRunning));
+  },
+);
+
+/** Not as a zombie either, which nobody may reap where this process is not its parent. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -29,6 +29,9 @@ import type { Call, Slot } from './records.ts';
 import type { Runner } from '../process/runner.ts';
 import { markDying, moveSlot, removeSlot } from './slots.ts';
 
+/** Of what a runner gives as a reason, which goes into logs and answers; an honest one is no longer. */
+const MAX_REASON = 1_000;
+
 /** Act on a frame; whatever does not fit ends the runner. */
 export function onFrame(engine: Engine, runner: Runner, frame: DecodedFrame): void {
   const slot = runner.slots.get(frame.slot);
@@ -42,13 +45,13 @@ function accept(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
     case 'opened':
       return slot.state === 'dying' || onOpened(engine, slot, frame);
     case 'refused':
-      return slot.state === 'dying' || onRefused(engine, slot, frame.body);
+      return slot.state === 'dying' || onRefused(engine, slot, frame.body.slice(0, MAX_REASON));
     case 'gone':
       return onGone(engine, slot, frame.value);
     case 'over':
       return slot.state === 'dying' || onOver(engine, slot, frame);
     case 'catastrophe': {
-      const reason = `V8 gave up: ${frame.body}`;
+      const reason = `V8 gave up: ${frame.body.slice(0, MAX_REASON)}`;
       slot.runner.kill({ kind: 'catastrophe', reason, culprit: slot });
       return true;
     }
@@ -92,6 +95,7 @@ function onOpened(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   metrics.observeMs('sandbox_isolate_open_ms', engine.now() - slot.openedAt);
   if (frame.value !== 0)
     log.warn('sandbox.codeCache.rejected', { scripts: frame.value, pid: slot.runner.pid });
+  slot.loaded = true;
   slot.handlers = frame.body;
   becomeIdle(engine, slot);
   return true;

@@ -68,6 +68,14 @@ function refusalOf(lane: Lane, now: number): Outcome | null {
   );
 }
 
+/** A breaker has opened: who waits is refused like who comes. */
+export function refuseWaiting(engine: Engine, lane: Lane): void {
+  const refused = lane.queue.length > 0 ? refusalOf(lane, engine.now()) : null;
+  if (!refused) return;
+  for (const call of lane.queue.splice(0)) answer(engine, call, refused);
+  engine.waiting.delete(lane);
+}
+
 function createCall(
   engine: Engine,
   lane: Lane,

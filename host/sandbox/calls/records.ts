@@ -59,6 +59,8 @@ export interface Slot {
   readonly lane: Lane;
   readonly openedAt: number;
   state: SlotState;
+  /** The plug-in is loaded in it, or was. */
+  loaded: boolean;
   call: Call | null;
   /** The call that the host ended with the isolate: how much CPU it used is known when the isolate is gone. */
   ended: Call | null;

@@ -16,6 +16,7 @@ export function createSlot(engine: Engine, lane: Lane, runner: Runner): Slot {
     lane,
     openedAt: now,
     state: 'opening',
+    loaded: false,
     call: null,
     ended: null,
     next: [],
