@@ -57,7 +57,7 @@ export const LIMITS = {
     min: 0,
     ceiling: 1_000,
     means:
-      'log lines of one call; further ones are dropped, which the log says and `vcx_sandbox_logs_cut_total` counts',
+      'log lines of one call; further ones are dropped, which the log says and `sandbox_logs_cut_total` counts',
   },
   ratePerSecond: {
     unit: 'calls/s',
