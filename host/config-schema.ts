@@ -73,6 +73,8 @@ const sandbox = z.strictObject({
   isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
   /** An isolate without calls for so long is freed, in ms. */
   idleMs: ms.default(60_000),
+  /** Memory of all runners together, in MB, above which the isolates longest unused are freed; else half of the machine's. */
+  memoryBudgetMb: z.int().min(64).optional(),
   /** Calls between two looks at the heap of an isolate, each of which costs a trip into it. */
   heapEveryCalls: z.int().min(1).max(100_000).default(64),
   /** Without just-in-time compiler: slower, smaller attack surface. */
@@ -86,10 +88,10 @@ const sandbox = z.strictObject({
     .default([70_000, 74_999]),
 });
 
-/** Any of the limits, as whole numbers in their units. */
+/** Any of the limits, as whole numbers in their units, and none so low that nothing can run. */
 const someLimits = z.strictObject(
   Object.fromEntries(
-    Object.keys(LIMITS).map((name) => [name, z.int().min(1).optional()]),
+    Object.entries(LIMITS).map(([name, { min }]) => [name, z.int().min(min).optional()]),
   ) as Record<LimitName, z.ZodOptional<z.ZodInt>>,
 );
 

@@ -70,6 +70,7 @@ export function sandboxOptions({ sandbox }: Config): Omit<SandboxOptions, 'prelu
     maxRunners: sandbox.maxRunners,
     idleMs: sandbox.idleMs,
     heapEveryCalls: sandbox.heapEveryCalls,
+    ...(sandbox.memoryBudgetMb === undefined ? {} : { memoryBudgetMb: sandbox.memoryBudgetMb }),
     strict: sandbox.strict,
     argvPrefix: sandbox.argvPrefix,
     uidRange: first === undefined || last === undefined ? null : [first, last],

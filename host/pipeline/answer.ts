@@ -86,8 +86,9 @@ async function run(rooms: AnswerRooms, work: Work): Promise<Answered> {
   const { call, plugin } = work;
   const { plugin: name } = plugin.guest;
   const heap = watchHeap(plugin, call.identity.org);
-  const outcome = await dispatchCall(rooms, work, heap.settled);
-  if (outcome.usage) rooms.meter.charge(name, call.identity.org, outcome.usage.cpuMs);
+  const charge = (cpuMs: number) => rooms.meter.charge(name, call.identity.org, cpuMs);
+  const outcome = await dispatchCall(rooms, work, { settled: heap.settled, charge });
+  if (outcome.usage) charge(outcome.usage.cpuMs);
   const reply = checkReply(work, outcome);
   noteCall(rooms, { ...work, heap }, outcome, reply);
   return 'code' in reply ? refused(name, call, reply) : { plugin: name, reply, refusal: null };

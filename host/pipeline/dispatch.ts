@@ -11,7 +11,7 @@ import type { BindingRegistry } from '../bindings/registry.ts';
 import type { Logbook, NewLine } from '../bundles/live/logbook.ts';
 import { mapPlaces } from '../bundles/source/source-map.ts';
 import type { Limits } from '../quotas/limits.ts';
-import type { Outcome, Sandbox } from '../sandbox/sandbox.ts';
+import type { Invocation, Outcome, Sandbox } from '../sandbox/sandbox.ts';
 import type { Authorized } from './authorization/authorize.ts';
 import { refuse, type Refusal } from './refusal.ts';
 import type { Routed } from './route.ts';
@@ -46,11 +46,11 @@ export function isIdempotent({ call, route }: Pick<Work, 'call' | 'route'>): boo
   return route.idempotent ?? SAFE.has(call.method);
 }
 
-/** Never throws; settles before the deadline plus the sandbox's grace. `settled` as in `Invocation`. */
+/** Never throws; settles before the deadline plus the sandbox's grace. */
 export async function dispatchCall(
   rooms: DispatchRooms,
   work: Work,
-  settled: (heapKb: number | null) => void,
+  told: Pick<Invocation, 'settled' | 'charge'>,
 ): Promise<Outcome> {
   const { call, plugin, deadline } = work;
   const { guest } = plugin;
@@ -71,7 +71,7 @@ export async function dispatchCall(
     hostCall: (binding, method, argsJson, signal) =>
       rooms.bindings.serve(guest.bindings, grant, { binding, method, argsJson, failed }, signal),
     log: (level, text) => writeLog(rooms, work, level, text),
-    settled,
+    ...told,
   });
   return away ? blameless(outcome) : outcome;
 }

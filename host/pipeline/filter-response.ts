@@ -72,7 +72,7 @@ function failed(
 
 async function runFilter(rooms: FilterRooms, work: Work): Promise<ReplyMessage | Refusal> {
   const heap = watchHeap(work.plugin, work.call.identity.org);
-  const outcome = await dispatchCall(rooms, work, heap.settled);
+  const outcome = await dispatchCall(rooms, work, { settled: heap.settled });
   const reply = checkReply(work, outcome);
   noteCall(rooms, { ...work, heap }, outcome, reply);
   return reply;

@@ -57,7 +57,7 @@ export function createLimitsBook(operator: OperatorLimits): LimitsBook {
     resolve(plugin, asked) {
       for (const name of NAMES) checkRange(name, asked[name], operator.ceilings[name]);
       const given = { ...defined(asked), ...defined(operator.plugins[plugin] ?? {}) };
-      return { ...defaultLimits(), ...given };
+      return { ...defaultsWithin(operator.ceilings), ...given };
     },
     forOrg(limits, orgUrn, own = NO_LIMITS) {
       const orgId = orgUrn.slice(orgUrn.lastIndexOf(':') + 1);
@@ -82,6 +82,14 @@ function checkRange(name: LimitName, value: number | undefined, ceiling: number 
       'BUNDLE_INVALID',
       `plugin.json: limits.${name}: ${value} is not a whole number from ${min} to ${max} ${unit}`,
     );
+}
+
+/** What a manifest may not ask for it does not get by asking for nothing. */
+function defaultsWithin(ceilings: SomeLimits): Limits {
+  const entries = Object.entries(defaultLimits()) as [LimitName, number][];
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Math.min(value, ceilings[name] ?? Infinity)]),
+  ) as Limits;
 }
 
 function defined(limits: SomeLimits): Partial<Record<LimitName, number>> {

@@ -56,7 +56,8 @@ export const LIMITS = {
     default: 100,
     min: 0,
     ceiling: 1_000,
-    means: 'log lines of one call; further ones are counted and dropped',
+    means:
+      'log lines of one call; further ones are dropped, which the log says and `sandbox_logs_cut_total` counts',
   },
   ratePerSecond: {
     unit: 'calls/s',

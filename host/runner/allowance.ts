@@ -38,7 +38,10 @@ export class Allowance {
     return ++this.#digests <= MAX_DIGESTS && this.#digestChars <= MAX_DIGEST_CHARS;
   }
 
-  logLine(chars: number): boolean {
-    return ++this.#logLines <= this.#plan.logLines && chars <= MAX_LOG_CHARS;
+  /** `cut` for the first one that is dropped, so that the host hears of it. */
+  logLine(chars: number): 'sent' | 'cut' | 'dropped' {
+    const over = ++this.#logLines - this.#plan.logLines;
+    if (over > 0) return over === 1 ? 'cut' : 'dropped';
+    return chars <= MAX_LOG_CHARS ? 'sent' : 'dropped';
   }
 }

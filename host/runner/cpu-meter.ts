@@ -66,7 +66,12 @@ export class CpuMeter {
    * call would be over its budget by waiting. No isolate can have used more than its process did.
    */
   isOver(budgetMs: number): boolean {
-    return this.#used() - this.#mark > budgetMs && processCpu() - this.#processMark > budgetMs;
+    return this.#used() - this.#mark > budgetMs && this.isProcessOver(budgetMs);
+  }
+
+  /** Whether this process, with all its isolates, has used more since the call began. */
+  isProcessOver(budgetMs: number): boolean {
+    return processCpu() - this.#processMark > budgetMs;
   }
 
   /** CPU of the isolate so far in ms; 0 for one that is disposed. */

@@ -135,7 +135,7 @@ export type FromRunner =
       readonly value: number;
       readonly body: string;
     }
-  /** A log line: the guest's JSON. */
+  /** A log line: the guest's JSON; empty, and once, for those that are dropped since they are over the limit. */
   | {
       readonly type: 'log';
       readonly slot: number;
@@ -151,8 +151,8 @@ export type FromRunner =
       readonly value: number;
       readonly body: string;
     }
-  /** The isolate is disposed and its thread left it: the slot number is free again. */
-  | { readonly type: 'gone'; readonly slot: number }
+  /** The isolate is disposed and its thread left it: the slot number is free again. `value`: CPU of the call that it ended with. */
+  | { readonly type: 'gone'; readonly slot: number; readonly value: number }
   /** V8 gave up inside this isolate; the runner kills itself after this frame. */
   | { readonly type: 'catastrophe'; readonly slot: number; readonly body: string }
   | { readonly type: 'pong'; readonly value: number };

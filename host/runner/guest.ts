@@ -77,6 +77,8 @@ export class Guest {
   /** The guest said that nothing of the call is left. */
   #settled = false;
   #heapKb = '';
+  /** CPU of the call that the isolate ended with, microseconds. */
+  #endMicros = 0;
   readonly #loading: Loading;
 
   constructor(slot: number, kit: GuestKit) {
@@ -163,7 +165,9 @@ export class Guest {
     else if (
       this.#active() &&
       this.#entries > 0 &&
-      now - this.#enteredAt > this.#kit.plan.entryTimeoutMs
+      now - this.#enteredAt > this.#kit.plan.entryTimeoutMs &&
+      // A call that waits for a core holds nothing up.
+      this.#cpu.isProcessOver(this.#cpuBudget)
     )
       this.over('entry');
     else if (now > this.#wallEnd) this.over(this.#phase === 'background' ? 'background' : 'wall');
@@ -182,6 +186,7 @@ export class Guest {
   /** End the isolate; `gone` is sent once no thread is inside. Safe to repeat. */
   dispose(): void {
     if (this.#phase === 'dying' || this.#phase === 'gone') return;
+    if (this.#active()) this.#endMicros = this.#cpu.spentMicros();
     this.#setPhase('dying');
     this.#timers.clear();
     this.#loading.stop();
@@ -196,7 +201,7 @@ export class Guest {
   #goneWhenStill(): void {
     if (this.#phase !== 'dying' || this.#entries > 0) return;
     this.#setPhase('gone');
-    this.#kit.send({ type: 'gone', slot: this.slot });
+    this.#kit.send({ type: 'gone', slot: this.slot, value: this.#endMicros });
     this.#kit.forget(this);
   }
 
@@ -343,8 +348,10 @@ export class Guest {
   }
 
   #onLog(text: string): void {
-    if (!this.#allowance.logLine(text.length)) return;
-    this.#kit.send({ type: 'log', slot: this.slot, call: this.#call, value: 0, body: text });
+    const fate = this.#allowance.logLine(text.length);
+    if (fate === 'dropped') return;
+    const body = fate === 'sent' ? text : '';
+    this.#kit.send({ type: 'log', slot: this.slot, call: this.#call, value: 0, body });
   }
 
   /** Let V8 collect what is not needed any more, on another thread. Never rejects. */

@@ -11,6 +11,9 @@ import { die, openLink } from './link.ts';
 import { createTrimmer } from './trimmer.ts';
 import { createWatchdog } from './watchdog.ts';
 
+// Guests are not told where this machine stands.
+process.env['TZ'] = 'UTC';
+
 const guests = new Map<number, Guest>();
 const watchdog = createWatchdog();
 const trimmer = createTrimmer();

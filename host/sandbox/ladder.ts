@@ -147,10 +147,13 @@ function checkSlot(engine: Engine, slot: Slot, now: number): void {
       return;
     case 'opening':
       if (now < slot.stateEnd) return;
+      engine.settings.metrics.count('sandbox_disposals_total', { cause: 'load' });
       disposeSlot(engine, slot);
       return failQueue(engine, lane, 'WALL_EXCEEDED', 'loading the plug-in did not end in time');
     case 'background':
       if (now < slot.stateEnd) return;
+      slot.ended = slot.call;
+      engine.settings.metrics.count('sandbox_disposals_total', { cause: 'background' });
       releaseCall(slot);
       disposeSlot(engine, slot);
       takeBack(engine, slot);

@@ -51,6 +51,11 @@ export interface Invocation {
    * at (`heapEveryCalls`). Not told when the isolate was ended.
    */
   readonly settled?: (heapKb: number | null) => void;
+  /**
+   * Told after the outcome of CPU time in ms that its `usage` does not hold: work after the reply, and what became known
+   * only when the isolate of an ended call came to rest.
+   */
+  readonly charge?: (cpuMs: number) => void;
 }
 
 export interface Usage {

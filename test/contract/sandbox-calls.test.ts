@@ -182,8 +182,9 @@ test('log lines come through up to their limit, cut to their length', async () =
   });
   const outcome = await kit.call(bundle, { log: (_level, text) => lines.push(text) });
   expect(resultOf(outcome)).toBe(1);
-  expect(lines).toHaveLength(5);
-  expect(new Set(lines.map((line) => line.length))).toEqual(new Set([2_048]));
+  expect(lines.map((line) => line.length)).toEqual([...Array<number>(5).fill(2_048), 45]);
+  expect(lines.at(-1)).toBe('more than 5 log lines: the others are dropped');
+  expect(await kit.metrics.total('sandbox_logs_cut_total')).toBe(1);
 });
 
 test('timers fire within the call and none outlives it', async () => {
@@ -226,6 +227,26 @@ test('work after the reply that takes too long or too much is cut off', async ()
       kit.sandbox.status().runners.every((runner) => runner.isolates === 0),
     );
   }
+});
+
+test('CPU time that shows after the outcome is told: of work after the reply, and of calls that the host ended', async () => {
+  await using kit = openKit();
+  let told = 0;
+  const charge = (cpuMs: number): void => void (told += cpuMs);
+  const burn = 'const start = Date.now(); let x = 0; while (Date.now() - start < 60) x++;';
+  const limits = { cpuMs: 1_000, hostCallBytes: 2_000 };
+  const later = bundleOf(`ctx.waitUntil((async () => { await null; ${burn} })()); return 1`, {
+    limits,
+  });
+  const early = await kit.call(later, { charge });
+  await until('it is told', () => (early.usage?.cpuMs ?? 0) + told >= 20);
+  told = 0;
+  const over = bundleOf(`${burn} await host("a", "b", 1)`, { limits });
+  const hostCall = async (): Promise<string> =>
+    JSON.stringify({ ok: true, value: 'x'.repeat(5_000) });
+  const ended = await kit.call(over, { charge, hostCall });
+  expect(ended).toMatchObject({ code: 'HOST_CALLS_EXCEEDED', usage: { cpuMs: 0 } });
+  await until('it is told', () => told >= 20);
 });
 
 test('a handler that throws is answered with its message, and its isolate stays', async () => {

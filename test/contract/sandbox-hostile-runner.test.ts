@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { isAlive, openKit, resultOf, scriptBundle, until } from './sandbox-kit.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAlive, openKit, resultOf, scriptBundle, until, type Kit } from './sandbox-kit.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -9,8 +9,16 @@ const runnerProgram = {
   readable: [`${import.meta.dirname}/`, `${root}/host/runner/`, `${root}/package.json`],
 };
 
+/** For the lies that need no sandbox of their own. */
+let shared: Kit;
+beforeAll(() => {
+  const patient = { threshold: 1_000 };
+  shared = openKit({ runnerProgram, orgBreaker: patient, pluginBreaker: patient });
+});
+afterAll(() => shared[Symbol.asyncDispose]());
+
 test('the program in the place of the runner serves calls when it is honest', async () => {
-  await using kit = openKit({ runnerProgram });
+  const kit = shared;
   expect(resultOf(await kit.call(scriptBundle('honest')))).toBe('honest');
 });
 
@@ -33,23 +41,35 @@ test.each([
   'noise',
   'log flood',
 ])('a runner that sends "%s" is killed, its call answered, other plug-ins go on', async (lie) => {
-  await using kit = openKit({ runnerProgram });
+  const kit = shared;
+  const lost = () => kit.metrics.total('sandbox_runners_lost_total', { kind: 'protocol' });
+  const before = await lost();
   const outcome = await kit.call(scriptBundle(lie, { plugin: 'liar' }));
   expect(resultOf(outcome)).toBe('RUNNER_KILLED');
   await until('the liar is gone', () => !isAlive(outcome.usage?.pid ?? 0));
   expect(resultOf(await kit.call(scriptBundle('honest')))).toBe('honest');
-  expect(await kit.metrics.total('sandbox_runners_lost_total', { kind: 'protocol' })).toBe(1);
+  expect(await lost()).toBe(before + 1);
 });
 
 test.each(['reply twice', 'done twice'])(
   'a runner that says "%s" is killed, and the caller keeps the first reply',
   async (lie) => {
-    await using kit = openKit({ runnerProgram });
+    const kit = shared;
     const outcome = await kit.call(scriptBundle(lie));
     expect(resultOf(outcome)).toBe('honest');
     await until('the liar is gone', () => !isAlive(outcome.usage?.pid ?? 0));
   },
 );
+
+test('a runner can not run up more CPU time for an org than has passed', async () => {
+  const kit = shared;
+  let told = 0;
+  const charge = (cpuMs: number): void => void (told += cpuMs);
+  const outcome = await kit.call(scriptBundle('years of CPU time'), { charge });
+  expect(resultOf(outcome)).toBe('honest');
+  expect(resultOf(await kit.call(scriptBundle('honest')))).toBe('honest');
+  expect((outcome.usage?.cpuMs ?? 0) + told).toBeLessThan(60_000);
+});
 
 test.each(['silence', 'half a frame', 'never gone'])(
   'a runner that answers with %s is killed after the deadline',

@@ -107,6 +107,7 @@ export interface CallOptions {
   readonly idempotent?: boolean;
   readonly hostCall?: Invocation['hostCall'];
   readonly log?: Invocation['log'];
+  readonly charge?: (cpuMs: number) => void;
 }
 
 /** A sandbox with the tiny prelude and generous times: tests must not fail because the machine is busy. */
@@ -152,6 +153,7 @@ export function invocationOf(bundle: GuestBundle, options: CallOptions = {}): In
     idempotent: options.idempotent ?? false,
     hostCall: options.hostCall ?? (async () => JSON.stringify({ ok: true, value: null })),
     log: options.log ?? (() => undefined),
+    ...(options.charge ? { charge: options.charge } : {}),
   };
 }
 

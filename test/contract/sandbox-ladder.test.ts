@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { bundleOf, isAlive, openKit, resultOf, until } from './sandbox-kit.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundleOf, isAlive, openKit, resultOf, until, type Kit } from './sandbox-kit.ts';
 
 const quiet = bundleOf('return "fine"', { plugin: 'quiet' });
 
@@ -30,23 +30,35 @@ const WEDGES: Record<string, string> = {
     'Promise.reject(new Proxy({}, { get() { for (;;); }, has() { for (;;); }, getPrototypeOf() { for (;;); } }));',
 };
 
+/** For those that need no sandbox of their own. */
+let shared: Kit;
+beforeAll(() => {
+  // They are all of one org: its breaker must not open.
+  shared = openKit({ orgBreaker: { threshold: 1_000 }, pluginBreaker: { threshold: 1_000 } });
+});
+afterAll(() => shared[Symbol.asyncDispose]());
+
 test.each(Object.entries(LOOPS))(
   '%s is stopped, and the next call of another org is answered',
   async (_, body) => {
-    await using kit = openKit();
+    const kit = shared;
     const bundle = bundleOf(`if (input.evil) { ${body} } return "fine"`, {
       limits: { cpuMs: 50, wallMs: 10_000, hostCalls: 10_000 },
     });
     const outcome = await kit.call(bundle, { input: { evil: true } });
-    // Floods may fill the runner's memory with what waits for its thread before their CPU is used up.
-    expect(['CPU_EXCEEDED', 'HOST_CALLS_EXCEEDED', 'MEMORY_EXCEEDED']).toContain(resultOf(outcome));
+    // Floods may fill the runner's memory with what waits for its thread, or keep it from answering pings, before
+    // their CPU is used up.
+    expect(['CPU_EXCEEDED', 'HOST_CALLS_EXCEEDED', 'MEMORY_EXCEEDED', 'RUNNER_KILLED']).toContain(
+      resultOf(outcome),
+    );
     const next = await kit.call(bundle, { org: 'other', idempotent: true });
     expect(resultOf(next)).toBe('fine');
+    await kit.sandbox.retire(bundle.plugin, bundle.version);
   },
 );
 
 test.each(Object.entries(WEDGES))('%s costs its runner, and other orgs go on', async (_, body) => {
-  await using kit = openKit();
+  const kit = shared;
   const bundle = bundleOf(`if (input.evil) { ${body} await new Promise(() => {}) } return "fine"`, {
     limits: { cpuMs: 50, wallMs: 1_000 },
   });
@@ -58,17 +70,24 @@ test.each(Object.entries(WEDGES))('%s costs its runner, and other orgs go on', a
   await until('the runner is gone', () => !isAlive(first.usage?.pid ?? 0));
   const after = await kit.call(bundle, { org: 'other', idempotent: true });
   expect(resultOf(after)).toBe('fine');
+  await kit.sandbox.retire(bundle.plugin, bundle.version);
+});
+
+test('the limit of one entry does not end a call that used less CPU time than it may', async () => {
+  await using kit = openKit({ entryTimeoutFactor: 0.001 });
+  const burn = 'const start = Date.now(); let x = 0; while (Date.now() - start < 60) x++; return 1';
+  expect(resultOf(await kit.call(bundleOf(burn, { limits: { cpuMs: 1_000 } })))).toBe(1);
 });
 
 test('a call that waits for ever ends at its wall limit', async () => {
-  await using kit = openKit();
+  const kit = shared;
   const bundle = bundleOf('await new Promise(() => {})', { limits: { wallMs: 100 } });
   const outcome = await kit.call(bundle);
   expect(resultOf(outcome)).toBe('WALL_EXCEEDED');
 });
 
 test('a call ends at its deadline even when its wall limit is later', async () => {
-  await using kit = openKit();
+  const kit = shared;
   const started = performance.now();
   const bundle = bundleOf('await host("a", "b", 1)', { limits: { wallMs: 30_000 } });
   const hostCall = (): Promise<string> => new Promise(() => {});
@@ -78,7 +97,7 @@ test('a call ends at its deadline even when its wall limit is later', async () =
 });
 
 test('a heap that grows beyond its limit is answered as memory', async () => {
-  await using kit = openKit();
+  const kit = shared;
   const bundle = bundleOf('const all = []; for (;;) all.push(new Array(1000).fill(all.length));', {
     limits: { cpuMs: 2_000, memoryMb: 16 },
   });
@@ -87,7 +106,7 @@ test('a heap that grows beyond its limit is answered as memory', async () => {
 });
 
 test('a heap that V8 can not even report as full is answered, and nobody else pays', async () => {
-  await using kit = openKit();
+  const kit = shared;
   const bundle = bundleOf('const m = new Map(); for (let i = 0; ; i++) m.set(i, i);', {
     limits: { cpuMs: 2_000, memoryMb: 16 },
   });
@@ -96,7 +115,7 @@ test('a heap that V8 can not even report as full is answered, and nobody else pa
 });
 
 test('memory outside the heap is seen by the resident size', async () => {
-  await using kit = openKit();
+  const kit = shared;
   const body =
     'const all = []; for (;;) { const b = new ArrayBuffer(8, { maxByteLength: 2 ** 30 }); b.resize(2 ** 30); new Uint8Array(b).fill(1); all.push(b); }';
   const bundle = bundleOf(body, { limits: { cpuMs: 2_000, memoryMb: 16 } });
@@ -105,7 +124,7 @@ test('memory outside the heap is seen by the resident size', async () => {
 });
 
 test('a reply over its limit is refused', async () => {
-  await using kit = openKit();
+  const kit = shared;
   const bundle = bundleOf('return "x".repeat(10_000_000)', { limits: { cpuMs: 2_000 } });
   expect(resultOf(await kit.call(bundle))).toBe('RESPONSE_TOO_LARGE');
 });
@@ -133,6 +152,22 @@ test('when a runner is killed from outside, each call in it is answered: the saf
   expect(resultOf(await kit.call(bundle, { org: 'next', input: { n: 9 } }))).toBe(9);
 });
 
+test('a second try ends at the deadline of the call, whatever its own limits would give it', async () => {
+  await using kit = openKit();
+  const bundle = bundleOf('await host("a", "b", 1)', { limits: { wallMs: 30_000 } });
+  let tries = 0;
+  const hostCall = (): Promise<string> => {
+    tries++;
+    return new Promise(() => {});
+  };
+  const call = kit.call(bundle, { withinMs: 4_000, idempotent: true, hostCall });
+  await until('it is in the runner', () => tries === 1);
+  const serving = kit.sandbox.status().runners.find((runner) => runner.state === 'serving');
+  process.kill(serving?.pid ?? 0, 'SIGKILL');
+  expect(resultOf(await call)).toBe('WALL_EXCEEDED');
+  expect(tries).toBe(2);
+});
+
 test('an org whose call killed a runner gets a runner of its own, the others go back to a shared one', async () => {
   await using kit = openKit({ disposeGraceMs: 100 });
   const bundle = bundleOf(`if (input.evil) { ${WEDGES['includes over 2**53']} } return 1`, {
@@ -152,6 +187,26 @@ test('an org whose call killed a runner gets a runner of its own, the others go 
   expect(blamed).toMatchObject([{ org: 'bad' }]);
 });
 
+test('a call that must not run twice is not begun beside one whose isolate does not end', async () => {
+  await using kit = openKit({ disposeGraceMs: 300 });
+  const bundle = bundleOf(
+    `if (input.evil) { ${WEDGES['includes over 2**53']} } await host("a", "b", 1); return 1`,
+    { limits: { cpuMs: 50, wallMs: 5_000 } },
+  );
+  await kit.call(bundle, { org: 'a' });
+  const bad = await kit.call(bundle, { org: 'bad', input: { evil: true } });
+  expect(resultOf(bad)).toBe('CPU_EXCEEDED');
+  const isLost = (): boolean => kit.events.some((e) => e['event'] === 'runner.lost');
+  expect(isLost()).toBe(false);
+  const hostCall = async (): Promise<string> => {
+    await until('the runner is lost', isLost);
+    return '{"ok":true,"value":1}';
+  };
+  const orgs = ['a', 'bad'];
+  const beside = orgs.map((org) => kit.call(bundle, { org, hostCall, idempotent: false }));
+  expect((await Promise.all(beside)).map(resultOf)).toEqual([1, 1]);
+});
+
 test('an org that kills its runners again and again is paused, the others are not', async () => {
   await using kit = openKit({ orgBreaker: { threshold: 2 }, disposeGraceMs: 100 });
   const bundle = bundleOf(`if (input.evil) { ${WEDGES['includes over 2**53']} } return 1`, {
@@ -166,6 +221,17 @@ test('an org that kills its runners again and again is paused, the others are no
   }
   expect(resultOf(await kit.call(bundle, { org: 'bad' }))).toBe('PLUGIN_QUARANTINED');
   expect(resultOf(await kit.call(bundle, { org: 'good' }))).toBe(1);
+});
+
+test('calls that wait while their org is paused are refused, and kill nothing more', async () => {
+  await using kit = openKit({ orgBreaker: { threshold: 2 }, disposeGraceMs: 100 });
+  const bundle = bundleOf(WEDGES['includes over 2**53'] ?? '', {
+    limits: { cpuMs: 50, wallMs: 10_000, concurrency: 1 },
+  });
+  const calls = Array.from({ length: 6 }, () => kit.call(bundle, { org: 'bad' }));
+  const results = (await Promise.all(calls)).map(resultOf);
+  expect(results.filter((result) => result === 'PLUGIN_QUARANTINED')).toHaveLength(4);
+  expect(await kit.metrics.total('sandbox_runners_lost_total')).toBe(2);
 });
 
 test('a plug-in that kills runners for many orgs is paused for all', async () => {

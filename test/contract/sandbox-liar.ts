@@ -4,12 +4,15 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
+import { die } from '../../host/runner/link.ts';
 import { createFrameWriter, FrameDecoder, type DecodedFrame } from '../../host/runner/codec.ts';
 
 const socket = new Socket({ fd: 3, readable: true, writable: true });
 const writer = createFrameWriter((chunk) => socket.write(chunk));
 const decoder = new FrameDecoder(1e8, (frame) => void onFrame(frame));
 let lie = '';
+/** Who is trusted gets other frames. */
+const CALLS = new Set(['call', 'quickCall', 'nextCall']);
 
 socket.on('data', (chunk: Buffer) => decoder.push(chunk));
 socket.on('close', () => process.exit());
@@ -18,17 +21,17 @@ writer.send({ type: 'ready' });
 async function onFrame(frame: DecodedFrame): Promise<void> {
   if (frame.type === 'main') lie = frame.body;
   if (frame.type === 'open') await open(frame.slot);
-  if (frame.type === 'call') act(frame.slot, frame.call);
+  if (CALLS.has(frame.type)) act(frame.slot, frame.call);
   if (frame.type === 'ping' && lie !== 'silence') writer.send({ type: 'pong', value: frame.value });
   if (frame.type === 'dispose' && lie !== 'silence' && lie !== 'never gone')
-    writer.send({ type: 'gone', slot: frame.slot });
+    writer.send({ type: 'gone', slot: frame.slot, value: 0 });
 }
 
 async function open(slot: number): Promise<void> {
-  if (lie === 'dies while loading') process.kill(process.pid, 'SIGKILL');
+  if (lie === 'dies while loading') die();
   if (lie !== 'nosy') return writer.send({ type: 'opened', slot, value: 0, body: '["fetch"]' });
   writer.send({ type: 'refused', slot, body: JSON.stringify(await snoop()) });
-  writer.send({ type: 'gone', slot });
+  writer.send({ type: 'gone', slot, value: 0 });
 }
 
 function act(slot: number, call: number): void {
@@ -43,6 +46,9 @@ function act(slot: number, call: number): void {
     case 'reply twice':
       writer.send(reply);
       return writer.send(reply);
+    case 'years of CPU time':
+      writer.send({ ...reply, value: 4e9 });
+      return writer.send({ ...settled, value: 4e9 });
     case 'settled before the reply':
       return writer.send(settled);
     case 'bounced though it was sent alone':
@@ -61,7 +67,7 @@ function act(slot: number, call: number): void {
     case 'opened again':
       return writer.send({ type: 'opened', slot, value: 0, body: '[]' });
     case 'gone while busy':
-      return writer.send({ type: 'gone', slot });
+      return writer.send({ type: 'gone', slot, value: 0 });
     case 'unknown cause':
       return writer.send({ ...reply, type: 'over', body: 'constructor' });
     case 'frame of the host':

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { bundleOf, isAlive, openKit, resultOf, until } from './sandbox-kit.ts';
 
@@ -109,11 +110,14 @@ test('above the memory budget the isolates longest unused are freed', async () =
   expect(resultOf(await kit.call(hello, { org: 'a' }))).toBe(1);
 });
 
-test('an isolate is replaced after its number of calls', async () => {
-  await using kit = openKit({ isolateMaxCalls: 3 });
+test.concurrent.each([
+  ['number of calls', { isolateMaxCalls: 3 }, [1, 2, 3, 1, 2, 3, 1]],
+  ['time', { isolateMaxAgeMs: 0 }, [1, 1, 1]],
+])('an isolate is replaced after its %s', async (_, options, expected) => {
+  await using kit = openKit(options);
   const results: unknown[] = [];
-  for (let n = 0; n < 7; n++) results.push(resultOf(await kit.call(hello)));
-  expect(results).toEqual([1, 2, 3, 1, 2, 3, 1]);
+  while (results.length < expected.length) results.push(resultOf(await kit.call(hello)));
+  expect(results).toEqual(expected);
 });
 
 test('an isolate whose heap keeps growing is replaced before V8 ends it', async () => {
@@ -128,8 +132,13 @@ test('an isolate whose heap keeps growing is replaced before V8 ends it', async 
   expect(results.filter((result) => result === 1).length).toBeGreaterThan(1);
 });
 
-test('a runner is replaced after its number of calls, and no call notices', async () => {
-  await using kit = openKit({ runnerMaxCalls: 5 });
+test.concurrent.each([
+  ['number of calls', { runnerMaxCalls: 5 }],
+  ['time', { runnerMaxAgeMs: 1 }],
+  // Less than nothing, so that any runner has it.
+  ['growth', { runnerMaxGrowthMb: -10_000 }],
+])('a runner is replaced after its %s, and no call notices', async (_, options) => {
+  await using kit = openKit(options);
   const pids = new Set<number | undefined>();
   await until('another runner serves', async () => {
     const outcome = await kit.call(hello);
@@ -199,9 +208,16 @@ test('the strict profile runs without a JIT, its code caches accepted', async ()
 });
 
 test('words before the command line are used, and what they start is found and ended', async () => {
-  const kit = openKit({ argvPrefix: ['/usr/bin/env', 'nice', '-n', '1'] });
-  const outcome = await kit.call(hello);
-  expect(resultOf(outcome)).toBe(1);
+  const shell = ['sh', '-c', '"$@"; exit $?', 'sh'];
+  const kit = openKit({ argvPrefix: ['/usr/bin/env', 'TZ=Asia/Tokyo', ...shell] });
+  // Asked for while the shell has not started anything yet.
+  kit.pids();
+  const place =
+    '[new Date(0).getTimezoneOffset(), Intl.DateTimeFormat().resolvedOptions().timeZone]';
+  const outcome = await kit.call(bundleOf(`return ${place}`));
+  // Nor does a guest see where the machine stands.
+  expect(resultOf(outcome)).toEqual([0, 'UTC']);
+  expect(readFileSync(`/proc/${outcome.usage?.pid}/cmdline`, 'utf8')).toMatch(/^[^\0]*node\0/);
   const pids = kit.pids();
   await kit.sandbox[Symbol.asyncDispose]();
   expect(pids.filter(isAlive)).toEqual([]);

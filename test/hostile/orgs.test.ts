@@ -86,7 +86,8 @@ test('ten thousand log lines arrive as a hundred', async () => {
   const lines: string[] = [];
   const outcome = await kit.call(bundle, { act: 'evil', log: (_, text) => lines.push(text) });
   expect(codeOf(outcome)).toBe('replied');
-  expect(lines).toHaveLength(100);
+  expect(lines).toHaveLength(101);
+  expect(lines.at(-1)).toBe('more than 100 log lines: the others are dropped');
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(2_049);
 });
 

@@ -34,7 +34,7 @@ export interface HostileGuest {
 
 export interface CallOptions {
   readonly org?: string;
-  /** Value of the query parameter `do`; the hostile part runs for `evil`. */
+  /** Value of the query parameter `do`; the hostile part runs for all but `fine`; of many guests it names one. */
   readonly act?: string;
   readonly withinMs?: number;
   readonly idempotent?: boolean;
@@ -104,14 +104,35 @@ export async function openHostileKit(options: Partial<SandboxOptions> = {}): Pro
   };
 }
 
-/** The guest as an installed plug-in of its own: text to file, file through the bundler. */
+/** The guest as an installed plug-in of its own. */
 export async function bundleGuest(guest: Omit<HostileGuest, 'expect'>): Promise<GuestBundle> {
+  return bundleOf(guest, await bundleText(moduleText(guest)));
+}
+
+/**
+ * Many guests, each a plug-in of its own, in one text that holds all their handlers: it is bundled and compiled once.
+ * They must have no `load`, since that would run in all of them.
+ */
+export async function bundleGuests(
+  guests: readonly HostileGuest[],
+): Promise<ReadonlyMap<HostileGuest, GuestBundle>> {
+  const cases = guests.map(
+    ({ name, call = '' }) => `${JSON.stringify(name)}: async (request, env, ctx) => { ${call} },\n`,
+  );
+  const load = `const EVIL = {\n${cases.join('')}};`;
+  const call = 'const end = await EVIL[act](request, env, ctx); if (end !== undefined) return end;';
+  const script = await bundleText(moduleText({ name: '', load, call }));
+  return new Map(guests.map((guest) => [guest, bundleOf(guest, script)]));
+}
+
+/** Text to file, file through the bundler. */
+async function bundleText(text: string): Promise<{ source: string; digest: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'vcx-hostile-'));
   try {
     const entry = join(folder, 'main.js');
-    await writeFile(entry, moduleText(guest));
+    await writeFile(entry, text);
     const { source, digest } = await bundlePlugin(entry);
-    return bundleOf(guest, { source, digest });
+    return { source, digest };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -136,7 +157,8 @@ function moduleText({ call = '', load = '' }: Omit<HostileGuest, 'expect'>): str
   return `${load}
 export default {
   async fetch(request, env, ctx) {
-    if (new URL(request.url).searchParams.get('do') !== 'evil') return new Response('fine');
+    const act = new URL(request.url).searchParams.get('do');
+    if (act === 'fine') return new Response('fine');
     ${call}
     return new Response('done');
   },
@@ -148,7 +170,7 @@ export function payloadOf(org: string, act: string): string {
   return JSON.stringify({
     handler: 'fetch',
     method: 'GET',
-    url: `https://vcloud.example.com/api/hello?do=${act}`,
+    url: `https://vcloud.example.com/api/hello?do=${encodeURIComponent(act)}`,
     headers: [['accept', '*/*']],
     body: null,
     params: {},

@@ -53,6 +53,8 @@ async function onFrame(frame: DecodedFrame): Promise<void> {
     case 'open':
       return play(frame, script.onOpen ?? [{ type: 'opened', body: '["fetch"]' }]);
     case 'call':
+    case 'quickCall':
+    case 'nextCall':
       if (script.deaf === true) socket.pause();
       return play(frame, script.onCall ?? honest(await replyOf()));
     case 'dispose':

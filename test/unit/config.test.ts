@@ -46,6 +46,11 @@ test.each([
   ['amqp: { replyEnvelope: list }', {}, 'amqp.replyEnvelope'],
   ['ampq: {}', {}, 'unknown key "ampq"'],
   ['operator: { port: 70000 }', {}, 'operator.port'],
+  ['quotas: { ceilings: { cpuMs: 100ms } }', {}, 'quotas.ceilings.cpuMs'],
+  ['quotas: { plugins: { p: { wallMs: 0 } } }', {}, 'quotas.plugins.p.wallMs'],
+  ['quotas: { plugins: { p: { burst: 1.5 } } }', {}, 'quotas.plugins.p.burst'],
+  // Below what an isolate can be made with.
+  ['quotas: { orgs: { a: { memoryMb: 1 } } }', {}, 'quotas.orgs.a.memoryMb'],
   ['[1]', {}, 'the top level is not a mapping'],
   ['a: [', {}, 'vcx.yaml'],
   ['', { VCX_AMPQ_URL: 'x' }, 'VCX_AMPQ_URL: no such setting'],

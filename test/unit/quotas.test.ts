@@ -85,6 +85,16 @@ test('what the operator says about a plug-in counts, and an org can only get les
   expect(book.forOrg(limits, 'urn:vcloud:org:id-2')).toBe(limits);
 });
 
+test('a ceiling below the default holds for manifests that ask for nothing, too', () => {
+  const book = createLimitsBook({
+    ceilings: { cpuMs: 50 },
+    plugins: { q: { cpuMs: 70 } },
+    orgs: {},
+  });
+  expect(book.resolve('p', {}).cpuMs).toBe(50);
+  expect(book.resolve('q', {}).cpuMs).toBe(70);
+});
+
 test.each([[0], [-5], [12.5], [501], [Number.NaN], [Infinity]])(
   'a limit of %s is refused naming the range',
   (cpuMs) => {

@@ -110,8 +110,9 @@ async function inPlace(
     }
     const bundle = variantOf(work.plugin.guest, limits, quota.slow);
     const heap = watchHeap(work.plugin, org);
-    const outcome = await invoke(rooms, work, { inHand, bundle, settled: heap.settled });
-    if (outcome.usage) rooms.meter.charge(name, org, outcome.usage.cpuMs);
+    const charge = (cpuMs: number) => rooms.meter.charge(name, org, cpuMs);
+    const outcome = await invoke(rooms, work, { inHand, bundle, settled: heap.settled, charge });
+    if (outcome.usage) charge(outcome.usage.cpuMs);
     wallMs = outcome.usage?.wallMs ?? null;
     const handled = judge(outcome, limits);
     // As it was seen last: no event waits for another look.
@@ -128,12 +129,13 @@ interface Invoked {
   readonly inHand: NotificationInHand;
   readonly bundle: LivePlugin['guest'];
   readonly settled: HeapWatch['settled'];
+  readonly charge: (cpuMs: number) => void;
 }
 
 function invoke(
   rooms: EventRooms,
   work: EventWork,
-  { inHand, bundle, settled }: Invoked,
+  { inHand, bundle, settled, charge }: Invoked,
 ): Promise<Outcome> {
   const { plugin, event } = work;
   const { guest, manifest, config } = plugin;
@@ -155,6 +157,7 @@ function invoke(
     // At least once is what events are promised: after a crash it is tried again.
     idempotent: true,
     settled,
+    charge,
     hostCall: (binding, method, argsJson, signal) =>
       rooms.bindings.serve(granted, grant, { binding, method, argsJson }, signal),
     log(level, raw) {

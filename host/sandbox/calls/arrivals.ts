@@ -6,6 +6,7 @@ import type { Code } from '../../kernel/errors.ts';
 import type { DecodedFrame } from '../../runner/codec.ts';
 import type { OverCause } from '../../runner/frames.ts';
 import type { Engine } from '../engine.ts';
+import { chargeRest } from './charge.ts';
 import { readFailure } from './guest-failure.ts';
 import { onHostCall, onLogLine } from './host-calls.ts';
 import {
@@ -28,6 +29,9 @@ import type { Call, Slot } from './records.ts';
 import type { Runner } from '../process/runner.ts';
 import { markDying, moveSlot, removeSlot } from './slots.ts';
 
+/** Of what a runner gives as a reason, which goes into logs and answers; an honest one is no longer. */
+const MAX_REASON = 1_000;
+
 /** Act on a frame; whatever does not fit ends the runner. */
 export function onFrame(engine: Engine, runner: Runner, frame: DecodedFrame): void {
   const slot = runner.slots.get(frame.slot);
@@ -41,13 +45,13 @@ function accept(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
     case 'opened':
       return slot.state === 'dying' || onOpened(engine, slot, frame);
     case 'refused':
-      return slot.state === 'dying' || onRefused(engine, slot, frame.body);
+      return slot.state === 'dying' || onRefused(engine, slot, frame.body.slice(0, MAX_REASON));
     case 'gone':
-      return onGone(engine, slot);
+      return onGone(engine, slot, frame.value);
     case 'over':
       return slot.state === 'dying' || onOver(engine, slot, frame);
     case 'catastrophe': {
-      const reason = `V8 gave up: ${frame.body}`;
+      const reason = `V8 gave up: ${frame.body.slice(0, MAX_REASON)}`;
       slot.runner.kill({ kind: 'catastrophe', reason, culprit: slot });
       return true;
     }
@@ -77,7 +81,7 @@ function onCallFrame(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
       onHostCall(engine, slot, call, frame);
       return true;
     case 'log':
-      return onLogLine(call, frame.body);
+      return onLogLine(engine, call, frame.body);
     default:
       return false;
   }
@@ -91,6 +95,7 @@ function onOpened(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   metrics.observeMs('sandbox_isolate_open_ms', engine.now() - slot.openedAt);
   if (frame.value !== 0)
     log.warn('sandbox.codeCache.rejected', { scripts: frame.value, pid: slot.runner.pid });
+  slot.loaded = true;
   slot.handlers = frame.body;
   becomeIdle(engine, slot);
   return true;
@@ -103,8 +108,9 @@ function onRefused(engine: Engine, slot: Slot, reason: string): boolean {
   return true;
 }
 
-function onGone(engine: Engine, slot: Slot): boolean {
+function onGone(engine: Engine, slot: Slot, cpuMicros: number): boolean {
   if (slot.state !== 'dying') return false;
+  chargeRest(slot.ended, cpuMicros, engine.now());
   removeSlot(engine, slot);
   pump(engine, slot.lane);
   return true;
@@ -170,6 +176,7 @@ function settle(engine: Engine, slot: Slot, { cpuMicros, straight, heapKb }: End
   const quick = slot.call?.quick === true;
   noteCall(slot.lane, { cpuMicros, straight, quick }, engine.now());
   slot.call?.invocation?.settled?.(heapKb);
+  if (slot.state === 'background') chargeRest(slot.call, cpuMicros, engine.now());
   slot.served++;
   endCall(engine, slot);
 }
@@ -201,6 +208,7 @@ function onOver(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   noteBroken(lane, engine.now());
   if (state === 'opening') failQueue(engine, lane, known.code, `while loading: ${known.message}`);
   else if (call) breakOff(engine, slot, call, frame);
+  if (state === 'background') chargeRest(call, frame.value, engine.now());
   releaseCall(slot);
   takeBack(engine, slot);
   pump(engine, lane);
@@ -213,6 +221,10 @@ function breakOff(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): 
   const cause = frame.body as OverCause;
   // V8 is told too little about strings from outside and ends honest isolates: a worn one deserves a second try.
   if (cause === 'memory' && slot.served > 0 && mayRetry(engine, call))
+    return retry(engine, call, slot.lane);
+  // The limit of an entry on the runner's own thread is wall time: it did not hold the core, it waited for one.
+  const { cpuMs } = slot.lane.fleet.bundle.limits;
+  if (cause === 'entry' && call.quick && frame.value < cpuMs * 1_000 && mayRetry(engine, call))
     return retry(engine, call, slot.lane);
   const { code, message } = OVER[cause];
   answer(engine, call, failure(code, message, usageOf(engine, call, frame.value)));

@@ -102,10 +102,17 @@ function failureText(code: Code, message: string): string {
 }
 
 /** A log line of a guest. False when an honest runner would not have sent it. */
-export function onLogLine(call: Call, text: string): boolean {
+export function onLogLine(engine: Engine, call: Call, text: string): boolean {
   const { invocation } = call;
   if (!invocation) return false;
-  if (++call.logLines > invocation.bundle.limits.logLines) return false;
+  const { plugin, limits } = invocation.bundle;
+  const over = ++call.logLines - limits.logLines;
+  if (over > 1 || (over === 1) !== (text === '')) return false;
+  if (over === 1) {
+    engine.settings.metrics.count('sandbox_logs_cut_total', { plugin });
+    invocation.log('warn', `more than ${limits.logLines} log lines: the others are dropped`);
+    return true;
+  }
   const line = lineOf(text);
   if (line) invocation.log(line.level, line.text);
   return true;

@@ -4,12 +4,13 @@
  */
 import { codeOf, messageOf, type Code } from '../../kernel/errors.ts';
 import { fleetOf, laneOf, type Engine } from '../engine.ts';
+import { believable } from './charge.ts';
 import { advance, begun, feed, isPipeable, takeNext } from './feed.ts';
 import { isQuick, mayBegin, noteBroken } from './pace.ts';
 import { groupOf, place, sendCaches } from './placement.ts';
 import type { Call, Lane, Slot } from './records.ts';
 import type { GuestBundle, Invocation, Outcome, Usage } from '../sandbox.ts';
-import { createSlot, disposeSlot, isWorn, moveSlot } from './slots.ts';
+import { createSlot, disposeSlot, isWorn, moveSlot, noteBreak } from './slots.ts';
 
 /** Pause before an org whose isolate could not be opened gets another one, while it has some. */
 const GROW_PAUSE_MS = 1_000;
@@ -67,6 +68,14 @@ function refusalOf(lane: Lane, now: number): Outcome | null {
   );
 }
 
+/** A breaker has opened: who waits is refused like who comes. */
+export function refuseWaiting(engine: Engine, lane: Lane): void {
+  const refused = lane.queue.length > 0 ? refusalOf(lane, engine.now()) : null;
+  if (!refused) return;
+  for (const call of lane.queue.splice(0)) answer(engine, call, refused);
+  engine.waiting.delete(lane);
+}
+
 function createCall(
   engine: Engine,
   lane: Lane,
@@ -92,6 +101,7 @@ function createCall(
     hostWaiting: 0,
     hostBytes: 0,
     logLines: 0,
+    chargedMs: 0,
     aborter: null,
   };
 }
@@ -101,7 +111,7 @@ function enqueue(engine: Engine, call: Call): void {
   const { lane } = call;
   lane.lastUsed = lane.fleet.lastUsed = engine.now();
   const slot = lane.idle.at(-1);
-  if (slot && lane.queue.length === 0 && mayStart(engine, lane, call))
+  if (slot && lane.queue.length === 0 && mayStart(engine, slot, call))
     return startCall(engine, slot, call);
   // Who waits for an isolate that may still be opened is no part of the queue.
   const room = engine.settings.queuePerOrg + concurrencyOf(lane) - (lane.used - lane.opening);
@@ -124,7 +134,7 @@ export function pump(engine: Engine, lane: Lane): void {
   while (lane.queue.length > 0) {
     const slot = lane.idle.at(-1);
     const call = lane.queue[0];
-    if (!slot || !call || !mayStart(engine, lane, call)) break;
+    if (!slot || !call || !mayStart(engine, slot, call)) break;
     lane.queue.shift();
     if (!call.answered) startCall(engine, slot, call);
   }
@@ -135,7 +145,9 @@ export function pump(engine: Engine, lane: Lane): void {
 }
 
 /** Isolates that come back from work after their reply may be more than the org may have at work. */
-function mayStart(engine: Engine, lane: Lane, call: Call): boolean {
+function mayStart(engine: Engine, { lane, runner }: Slot, call: Call): boolean {
+  // A call that must not run twice is not put beside one whose end may take the runner with it.
+  if (runner.brokenOff > 0 && !call.invocation?.idempotent) return false;
   const busy = lane.used - lane.opening;
   return busy < concurrencyOf(lane) && mayBegin(lane, engine.now(), isPipeable(call));
 }
@@ -221,6 +233,7 @@ function startCall(engine: Engine, slot: Slot, call: Call): void {
 export function answer(engine: Engine, call: Call, outcome: Outcome): void {
   if (call.answered) return;
   call.answered = true;
+  call.chargedMs = outcome.usage?.cpuMs ?? 0;
   if (outcome.kind === 'failed') report(engine, call, outcome);
   if (outcome.kind === 'replied' || HARMLESS.has(outcome.code)) {
     call.lane.breaker.success();
@@ -254,7 +267,11 @@ export function releaseCall(slot: Slot): void {
 export function failCall(engine: Engine, slot: Slot, code: Code, message: string): void {
   const { call, lane } = slot;
   noteBroken(lane, engine.now());
+  noteBreak(slot);
+  const cause = code === 'WALL_EXCEEDED' ? 'wall' : 'hostCalls';
+  engine.settings.metrics.count('sandbox_disposals_total', { cause });
   if (call) answer(engine, call, failure(code, message, usageOf(engine, call, 0)));
+  slot.ended = call;
   releaseCall(slot);
   disposeSlot(engine, slot);
   takeBack(engine, slot);
@@ -295,7 +312,7 @@ export function mayRetry(engine: Engine, call: Call): boolean {
 export function retry(engine: Engine, call: Call, lane: Lane): void {
   call.retried = true;
   call.deadline = call.dueAt;
-  call.hostCalls = call.hostBytes = call.logLines = 0;
+  call.hostCalls = call.hostBytes = call.logLines = call.chargedMs = 0;
   // What the first try left running at the host ends with it.
   call.aborter?.abort();
   call.aborter = null;
@@ -325,7 +342,7 @@ export function failure(code: Code, message: string, usage: Usage | null = null)
 
 export function usageOf(engine: Engine, call: Call, cpuMicros: number): Usage {
   return {
-    cpuMs: cpuMicros / 1_000,
+    cpuMs: believable(call, cpuMicros, engine.now()),
     wallMs: call.startedAt > 0 ? engine.now() - call.startedAt : 0,
     hostCalls: call.hostCalls,
     pid: call.pid,

@@ -10,6 +10,7 @@ import {
   failure,
   mayRetry,
   pump,
+  refuseWaiting,
   releaseCall,
   requeue,
   retry,
@@ -94,7 +95,8 @@ function onCulprit(engine: Engine, slot: Slot, call: Call | null | undefined, lo
   const { lane } = slot;
   blame(engine, call?.lane ?? lane, loss.kind);
   if (call) answer(engine, call, failure(code, loss.reason, usageOf(engine, call, 0)));
-  else if (lane.slots.size === 0) failQueue(engine, lane, code, loss.reason);
+  // Where loading kills, the calls that wait for it are answered; else their turn has not come.
+  else if (!slot.loaded && lane.slots.size === 0) failQueue(engine, lane, code, loss.reason);
 }
 
 /**
@@ -146,6 +148,8 @@ export function blame(engine: Engine, lane: Lane, cause: string): void {
   const now = engine.now();
   lane.breaker.failure(now);
   lane.fleet.breaker.failure(now);
+  const paused = lane.fleet.breaker.state === 'open' ? lane.fleet.lanes.values() : [lane];
+  for (const one of paused) refuseWaiting(engine, one);
   if (lane.kind === 'org') lane.soloUntil = Math.max(lane.soloUntil, now + settings.probationMs);
   for (const slot of lane.idle.slice()) disposeSlot(engine, slot);
   settings.metrics.count('sandbox_blames_total', { plugin: bundle.plugin });

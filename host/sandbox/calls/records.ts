@@ -40,6 +40,8 @@ export interface Call {
   hostWaiting: number;
   hostBytes: number;
   logLines: number;
+  /** CPU time that the caller was told of, ms. */
+  chargedMs: number;
   /** Made at the first host call; fires when nothing of the call is left. */
   aborter: AbortController | null;
 }
@@ -57,7 +59,11 @@ export interface Slot {
   readonly lane: Lane;
   readonly openedAt: number;
   state: SlotState;
+  /** The plug-in is loaded in it, or was. */
+  loaded: boolean;
   call: Call | null;
+  /** The call that the host ended with the isolate: how much CPU it used is known when the isolate is gone. */
+  ended: Call | null;
   /** Calls that the runner has already and begins after `call`, in this order. */
   readonly next: Call[];
   served: number;
@@ -66,6 +72,8 @@ export interface Slot {
   /** Ping whose answer starts the clock of a dying isolate; 0 for none. */
   awaitsPing: number;
   idleSince: number;
+  /** It was ended at work: until its thread has left it, its runner may be lost. */
+  brokenOff: boolean;
   /** Heap that the runner reported last, KiB; a hint, since runners may lie. */
   heapKb: number;
   /** JSON array of handler names. */

@@ -16,13 +16,16 @@ export function createSlot(engine: Engine, lane: Lane, runner: Runner): Slot {
     lane,
     openedAt: now,
     state: 'opening',
+    loaded: false,
     call: null,
+    ended: null,
     next: [],
     served: 0,
     // The runner ends it by itself at `loadWallMs`; the host only if that fails.
     stateEnd: now + loadWallMs + disposeGraceMs,
     awaitsPing: 0,
     idleSince: now,
+    brokenOff: false,
     heapKb: 0,
     handlers: '[]',
   };
@@ -62,8 +65,16 @@ export function disposeSlot(engine: Engine, slot: Slot): void {
   slot.stateEnd = Infinity;
 }
 
+/** The isolate is ended while a guest is at work in it. */
+export function noteBreak(slot: Slot): void {
+  if (slot.brokenOff) return;
+  slot.brokenOff = true;
+  slot.runner.brokenOff++;
+}
+
 /** The runner says that it is disposing the isolate. */
 export function markDying(engine: Engine, slot: Slot): void {
+  noteBreak(slot);
   moveSlot(engine, slot, 'dying');
   slot.stateEnd = engine.now() + engine.settings.disposeGraceMs;
 }
@@ -73,6 +84,7 @@ export function removeSlot(engine: Engine, slot: Slot): void {
   leave(engine, slot);
   slot.state = 'dying';
   const { lane, runner } = slot;
+  if (slot.brokenOff) runner.brokenOff--;
   runner.slots.delete(slot.number);
   runner.active.delete(slot);
   lane.slots.delete(slot);
@@ -89,10 +101,12 @@ export function removeSlot(engine: Engine, slot: Slot): void {
 export function isWorn(engine: Engine, slot: Slot): boolean {
   const { isolateMaxCalls, isolateMaxAgeMs, isolateMaxHeapShare } = engine.settings;
   const heapLimitKb = slot.lane.fleet.bundle.limits.memoryMb * 1_024;
+  // One that has served nobody yet is not replaced: the next would be as old before it serves.
   return (
-    slot.served >= isolateMaxCalls ||
-    engine.now() - slot.openedAt >= isolateMaxAgeMs ||
-    slot.heapKb > heapLimitKb * isolateMaxHeapShare
+    slot.served > 0 &&
+    (slot.served >= isolateMaxCalls ||
+      engine.now() - slot.openedAt >= isolateMaxAgeMs ||
+      slot.heapKb > heapLimitKb * isolateMaxHeapShare)
   );
 }
 

@@ -48,6 +48,7 @@ export function openChild(spawner: Spawner, program: string, events: ChildEvents
 
   watchProcess(spawned, lose, () => gone.resolve());
   const decoder = new FrameDecoder(FIRST_CAP_BYTES, (frame) => {
+    if (frame.type === 'ready') spawned.settle();
     if (!lost) events.onFrame(frame);
   });
   const writer = createFrameWriter((chunk) => {

@@ -49,6 +49,8 @@ export class Runner {
   /** RSS before it had work, bytes. */
   baseline = 0;
   calls = 0;
+  /** Isolates that were ended at work and have not come to rest: while there are any, it may be lost. */
+  brokenOff = 0;
   lastUsed: number;
   /** Code caches that were not made yet when it was bound. */
   wantsCaches = false;

@@ -10,9 +10,11 @@ import type { Enclosure } from './barriers.ts';
 export interface Spawned {
   readonly child: ChildProcess;
   readonly socket: Duplex;
-  /** Node's own process below a prefix such as unshare; the child itself without one. */
+  /** Node's own process below a prefix such as unshare; the child itself without one, or while it is not there yet. */
   innerPid(): number;
-  /** SIGKILL to all of it. Idempotent. */
+  /** The program is up: its pid is looked for no more. */
+  settle(): void;
+  /** SIGKILL to all of it. Idempotent; a prefix ends after what it started, so that its exit means that all are gone. */
   kill(): void;
 }
 
@@ -20,6 +22,9 @@ export interface Spawner {
   /** Start a program; throws what `spawn` throws. Failures to start arrive as the child's `error` and `exit`. */
   start(program: string): Spawned;
 }
+
+/** How long a prefix may take to end after what it started, ms. */
+const PREFIX_MS = 1_000;
 
 export function createSpawner(enclosure: Enclosure): Spawner {
   const uids = enclosure.uidRange ? createUids(enclosure.uidRange) : null;
@@ -40,7 +45,7 @@ export function createSpawner(enclosure: Enclosure): Spawner {
       child.once('exit', giveBack);
       // What could not be started has no exit.
       child.once('error', () => child.pid === undefined && giveBack());
-      return wrap(child);
+      return wrap(child, enclosure.prefix.length > 0);
     },
   };
 }
@@ -79,20 +84,22 @@ function inheritable(): number[] {
   }
 }
 
-function wrap(child: ChildProcess): Spawned {
-  let inner = 0;
-  const innerPid = (): number => {
-    if (inner === 0 && child.pid !== undefined) inner = deepestChild(child.pid);
-    return inner;
-  };
+function wrap(child: ChildProcess, hasPrefix: boolean): Spawned {
+  let settled = hasPrefix ? 0 : (child.pid ?? 0);
+  const innerPid = (): number => settled || (child.pid ? deepestChild(child.pid) : 0);
   return {
     child,
     socket: child.stdio[3] as Duplex,
     innerPid,
+    settle() {
+      settled = innerPid();
+    },
     kill() {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      if (inner > 0 && inner !== child.pid) sigkill(inner);
-      child.kill('SIGKILL');
+      const inner = innerPid();
+      if (inner === child.pid) return void child.kill('SIGKILL');
+      sigkill(inner);
+      setTimeout(() => child.kill('SIGKILL'), PREFIX_MS).unref();
     },
   };
 }

@@ -44,6 +44,12 @@ const CONTAINED: Readonly<Record<string, string>> = {
     'globalThis.__vcx_post = globalThis.__vcx_enter = () => { throw 1; }; globalThis.__vcx_plugin = {}; return new Response("contained");',
   'the doors through a patched call':
     'const seen = []; const spy = (o, k) => { const real = o[k]; o[k] = function (...a) { for (const x of [this, ...a]) if (typeof x === "function" && String(x.name + x).includes("vcx")) seen.push(String(x)); return Reflect.apply(real, this, a); }; }; spy(Function.prototype, "call"); spy(Function.prototype, "apply"); spy(Function.prototype, "bind"); console.log("x"); crypto.randomUUID(); await env.kv.get("x"); return new Response(seen.join() || "contained");',
+  'code from text in every kind of function':
+    'const found = []; for (const f of [function* () {}, async () => {}, async function* () {}]) { const made = Object.getPrototypeOf(f).constructor("return typeof process + typeof WebAssembly + typeof SharedArrayBuffer")(); const end = await (made.next?.() ?? made); found.push(end.value ?? end); } return new Response(found.every((t) => t === "undefinedundefinedundefined") ? "contained" : found.join());',
+  'imports from text':
+    'let got = 0; for (const t of ["import(\'node:fs\')", "import.source(\'x\')", "import.meta.url"]) try { await (0, eval)(t); got++; } catch {} return new Response(got ? "escaped" : "contained");',
+  'statuses and header lines that are none':
+    'const made = []; const no = (init, body = "x") => { try { new Response(body, init); made.push(init); } catch {} }; for (const status of [NaN, 0, 99, 101, 199, 600, 1000, -1, Infinity, 204, 304]) no({ status }); for (const [k, v] of [["x", "a\\r\\nb: c"], ["x", "a\\0b"], ["x", "\\u0100"], ["a b", "c"], ["a\\n", "c"], ["", "c"]]) no({ headers: [[k, v]] }); no({ statusText: "a\\r\\nb" }); return made.length ? Response.json(made) : new Response("contained");',
   'an inherited reply':
     'Object.assign(Object.prototype, { status: 299, headers: [["x-evil", "1"]], body: "ZXZpbA==", ok: false, code: "EVIL", reason: "evil" }); return new Response("contained");',
 };
@@ -151,6 +157,56 @@ export const ESCAPES: readonly HostileGuest[] = [
     name: 'a revoked proxy thrown',
     call: 'const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); throw proxy;',
     expect: ['PLUGIN_THREW'],
+  },
+  {
+    name: 'a subclass of Response whose getters lie',
+    call: 'return new (class extends Response { get status() { return 999; } get headers() { return null; } get body() { for (;;); } })("done");',
+    expect: ['replied'],
+  },
+  {
+    name: 'a harmless proxy of a response',
+    call: 'return new Proxy(new Response("x"), {});',
+    expect: ['RESPONSE_INVALID'],
+  },
+  {
+    name: 'a thenable that answers twice',
+    call: 'return { then(answer) { answer(new Response("done")); answer(new Response("evil")); throw 1; } };',
+    expect: ['replied'],
+  },
+  {
+    name: 'a body that somebody else reads',
+    call: 'const r = new Response("x"); r.body.getReader(); return r;',
+    expect: ['RESPONSE_INVALID'],
+  },
+  {
+    name: 'a stream of something else than bytes',
+    call: 'return new Response(new ReadableStream({ start(c) { c.enqueue(new Uint16Array(5)); c.close(); } }));',
+    expect: ['RESPONSE_INVALID'],
+  },
+  {
+    name: 'a stream whose chunk lies about its length',
+    call: 'return new Response(new ReadableStream({ start(c) { c.enqueue(new (class extends Uint8Array { get length() { return 1; } })(3e6)); c.close(); } }));',
+    expect: ['PLUGIN_THREW', 'RESPONSE_INVALID', 'RESPONSE_TOO_LARGE'],
+  },
+  {
+    name: 'names of methods that are none',
+    call: 'for (const name of ["__proto__", "constructor", "get\\"}{", "\\0".repeat(1e5), Symbol("x")]) await env.kv.call(name, []).catch(() => {});',
+    expect: ['replied'],
+  },
+  {
+    name: 'everything logged',
+    call: 'const o = {}; o.o = o; const p = new Proxy(() => {}, { get() { throw 1; }, ownKeys() { throw 2; } }); console.log(o, new Map([[o, o]]), new Set([o]), p, 1n, Symbol("x"), [, -0], new Date(NaN)); console.log("%s%d%i%f%o%O%j%c%%".repeat(1e3), ...Array(1e3).fill(1n));',
+    expect: ['replied'],
+  },
+  {
+    name: 'everything rejected',
+    call: 'const e = new AggregateError([], "x"); e.cause = e; e.errors.push(e); for (const reason of [Symbol("x"), null, undefined, 1n, e, new Error("x".repeat(1e6))]) Promise.reject(reason);',
+    expect: ['replied'],
+  },
+  {
+    name: 'all static functions replaced',
+    call: 'for (const O of [Object, Reflect, Promise, Array, String, JSON]) for (const k of Object.getOwnPropertyNames(O)) try { if (typeof O[k] === "function" && k !== "prototype") O[k] = () => { throw new Error("patched"); }; } catch {}',
+    expect: ['replied', 'PLUGIN_THREW', 'RESPONSE_INVALID'],
   },
   {
     name: 'a status that is no status',

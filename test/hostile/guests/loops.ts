@@ -55,6 +55,17 @@ export const LOOPS: readonly HostileGuest[] = [
     'a backtracking regular expression': '/^(a+)+$/.test("a".repeat(60) + "b");',
     'a loop in Error.prepareStackTrace':
       'try { Error.prepareStackTrace = () => { for (;;); }; } catch {} new Error("x").stack; for (;;);',
+    'a look-behind that backtracks': '/(?<=(a+)+b)c/.test("a".repeat(40) + "c"); for (;;);',
+    'a loop in a getter met by assign': 'Object.assign({}, { get x() { for (;;); } });',
+    'a loop in the reviver of JSON': 'JSON.parse("[1]", () => { for (;;); });',
+    'a set without end':
+      'new Set([1]).union({ size: 1, has() {}, keys() { return { next: () => ({ done: false, value: 1 }) }; } });',
+    'an iterator dropped for ever':
+      'Iterator.from((function* () { for (;;) yield 1; })()).drop(2 ** 53 - 1).next();',
+    'thenables without end': 'const t = { then(done) { done(t); } }; return t;',
+    'a stream that fails with a proxy of loops':
+      'return new Response(new ReadableStream({ pull(c) { c.error(new Proxy({}, { get() { for (;;); } })); } }));',
+    'an overflow in catch and finally': 'const f = () => { try { f(); } finally { f(); } }; f();',
     'a loop in new code': 'new Function("for (;;);")();',
     'a loop by the species of a promise':
       'class P extends Promise { static get [Symbol.species]() { for (;;); } } await P.resolve(1).then(() => 1);',
@@ -68,6 +79,12 @@ export const LOOPS: readonly HostileGuest[] = [
     'a flood of segments':
       'const s = new Intl.Segmenter("en"); const all = []; for (;;) all.push([...s.segment("a".repeat(10000))]);',
     'a flood of formatters': 'const all = []; for (;;) all.push(new Intl.DateTimeFormat("en"));',
+    'a flood of zoned times':
+      'const all = []; for (;;) all.push(Temporal.Now.zonedDateTimeISO("Europe/Berlin").add({ years: 1 }));',
+    'texts compared by locale':
+      'const a = "\\u00e4".repeat(1e7); for (;;) globalThis.kept = a.localeCompare(a + "x");',
+    'timers that start timers':
+      'const f = () => { setTimeout(f, 0); setTimeout(f, 0); }; f(); await new Promise(() => {});',
     'a flood of regular expressions':
       'const all = []; for (let i = 0; ; i++) all.push(new RegExp("a" + i + "[b-z]{1,100}").exec("a"));',
     'a regular expression with a source of two million classes':

@@ -41,6 +41,10 @@ const BODIES: Readonly<Record<string, string>> = {
   'a long log line': `${KEEP} for (;;) { const s = "x".repeat(1 << 24) + all.length; all.push(s); console.log(s); }`,
   'streams without readers': `${KEEP} for (;;) new ReadableStream({ start(c) { all.push(c); for (let i = 0; i < 100; i++) c.enqueue(new Uint8Array(1 << 16).fill(i)); } });`,
   'base64 of base64': 'let s = "x".repeat(1 << 20); for (;;) s = btoa(s);',
+  'padded text': `${KEEP} for (;;) { const s = "x".padEnd(2 ** 27, "ab" + all.length); s.charCodeAt(3); all.push(s); }`,
+  'numbers of thousands of digits': `${KEEP} for (let i = 1n; ; i++) all.push(i << 100000n);`,
+  'a weak map that grows': `${KEEP} const w = globalThis.w = new WeakMap(); for (;;) { const k = {}; all.push(k); w.set(k, new Array(10)); }`,
+  'bytes from base64': `${KEEP} const s = "AAAA".repeat(2 ** 20); for (;;) all.push(Uint8Array.fromBase64(s));`,
   'doubling text': 'let s = "x"; for (;;) { s += s; s.charCodeAt(s.length - 1); }',
 };
 

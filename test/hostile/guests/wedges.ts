@@ -25,6 +25,8 @@ const BODIES: Readonly<Record<string, string>> = {
   'indexOf over the holes of a long array': 'new Array(2 ** 32 - 1).indexOf(1);',
   'naive lastIndexOf of a long text': '("a".repeat(8e6)).lastIndexOf("a".repeat(4e6) + "b");',
   'String.raw over 2**53': 'String.raw({ raw: { length: 2 ** 53 - 1 } });',
+  'unshift over 2**53': `Array.prototype.unshift.call({ length: 2 ** 53 - 2 }, 1);`,
+  'BigInt from text': 'globalThis.kept = BigInt("9".repeat(3e7));',
   'BigInt squares': 'let x = 3n; for (;;) x *= x;',
   'BigInt powers': 'let n = 2n; for (;;) { n = n * 2n; globalThis.kept = 3n ** n; }',
   'BigInt division': 'const a = 3n ** 4000000n; for (;;) globalThis.kept = a / (a >> 3000000n);',
