@@ -54,13 +54,8 @@ export function decodeEvent(
   return {
     ok: true,
     event,
-    disagreements: [
-      ...(key ? compare(said, { ...key, entityType: null, task: null }, 'key') : []),
-      ...compare(said, headers, 'headers'),
-    ],
-    missing: FIELDS.filter((field) => said[field] !== null && headers[field] === null).map(
-      (field) => NOTIFICATION_HEADERS[field],
-    ),
+    disagreements: disagreementsOf(said, headers, key),
+    missing: missingIn(said, headers),
   };
 }
 
@@ -130,17 +125,40 @@ function saidBy(body: EventBody): Told {
   };
 }
 
-function compare(body: Told, other: Told, where: Disagreement['in']): Disagreement[] {
-  return FIELDS.flatMap((field) => {
-    const [said, says] = [body[field], other[field]];
-    if (said === null || says === null || same(said, says)) return [];
-    return [{ in: where, field, says: shown(says), body: shown(said) }];
-  });
+function disagreementsOf(body: Told, headers: Told, key: RoutingKey | null): Disagreement[] {
+  const found: Disagreement[] = [];
+  for (const field of FIELDS) {
+    // The key tells of neither.
+    if (!key || field === 'entityType' || field === 'task') continue;
+    compare(field, body[field], { where: 'key', says: key[field] }, found);
+  }
+  for (const field of FIELDS)
+    compare(field, body[field], { where: 'headers', says: headers[field] }, found);
+  return found;
+}
+
+type Value = string | boolean | null;
+
+function compare(
+  field: keyof Told,
+  said: Value,
+  { where, says }: { readonly where: Disagreement['in']; readonly says: Value },
+  found: Disagreement[],
+): void {
+  if (said === null || says === null || same(said, says)) return;
+  found.push({ in: where, field, says: shown(says), body: shown(said) });
+}
+
+function missingIn(body: Told, headers: Told): string[] {
+  const missing: string[] = [];
+  for (const field of FIELDS)
+    if (body[field] !== null && headers[field] === null) missing.push(NOTIFICATION_HEADERS[field]);
+  return missing;
 }
 
 /** UUIDs and types are written in either case. */
 function same(a: string | boolean, b: string | boolean): boolean {
-  return String(a).toLowerCase() === String(b).toLowerCase();
+  return a === b || String(a).toLowerCase() === String(b).toLowerCase();
 }
 
 function shown(value: string | boolean): string {

@@ -35,8 +35,8 @@ export const XML_CAPS = {
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
 const XML = 'http://www.w3.org/XML/1998/namespace';
 
-/** Attributes as they are written, by their names with prefixes; without a prototype. */
-type Given = Readonly<Record<string, string>>;
+/** Attributes as they are written, names with their prefixes. */
+type Given = readonly (readonly [name: string, value: string])[];
 type Scope = ReadonlyMap<string, string>;
 
 const OUTERMOST: Scope = new Map([['xml', XML]]);
@@ -76,7 +76,7 @@ function readRoot(text: string): XmlElement {
 
 function toNode(element: XmlElement, outer: Scope, depth: number): XmlNode {
   if (depth <= 0) throw invalid('nested too deeply');
-  const given: Given = element.attributes;
+  const given: Given = Object.entries(element.attributes);
   const scope = declare(given, outer);
   const { namespace, name } = resolve(element.name, scope, true);
   if (DANGEROUS.has(name)) throw invalid(`an element named ${name}`);
@@ -93,10 +93,10 @@ function toNode(element: XmlElement, outer: Scope, depth: number): XmlNode {
 /** The scope inside an element: the outer one unless it declares prefixes of its own. */
 function declare(given: Given, outer: Scope): Scope {
   let scope: Map<string, string> | null = null;
-  for (const qname in given) {
+  for (const [qname, uri] of given) {
     if (!isDeclaration(qname)) continue;
     scope ??= new Map(outer);
-    scope.set(qname === 'xmlns' ? '' : qname.slice(6), given[qname] ?? '');
+    scope.set(qname === 'xmlns' ? '' : qname.slice(6), uri);
   }
   return scope ?? outer;
 }
@@ -107,11 +107,11 @@ function isDeclaration(qname: string): boolean {
 
 function attributesOf(given: Given, scope: Scope): ReadonlyMap<string, string> {
   let attributes: Map<string, string> | null = null;
-  for (const qname in given) {
+  for (const [qname, value] of given) {
     const { namespace, name } = resolve(qname, scope, false);
     if (namespace === XMLNS) continue;
     attributes ??= new Map();
-    attributes.set(namespace ? `{${namespace}}${name}` : name, given[qname] ?? '');
+    attributes.set(namespace ? `{${namespace}}${name}` : name, value);
   }
   return attributes ?? NO_ATTRIBUTES;
 }
