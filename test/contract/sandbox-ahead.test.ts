@@ -52,6 +52,26 @@ test('calls that are handed on ahead run one after the other, and each gets its 
   expect(results(answers)).toEqual(numbers(0, 100));
 });
 
+test('of events, for which nobody waits, more are handed on at once than of calls', async () => {
+  await using kit = openKit();
+  const bundle = bundleOf('return input.n');
+  await trusted(kit, bundle);
+  const ahead = (calls: readonly CallOptions[]) => {
+    const answers = together(kit, bundle, calls);
+    const [runner] = kit.sandbox.status().runners.filter(({ inFlight }) => inFlight > 0);
+    return { answers, inEach: (runner?.inFlight ?? 0) / (runner?.isolates ?? 1) };
+  };
+  const calls = numbers(0, 40).map((n): CallOptions => ({ input: { n } }));
+  const events = calls.map((call): CallOptions => ({ ...call, handler: 'notification' }));
+  const ofCalls = ahead(calls);
+  expect(results(await ofCalls.answers)).toEqual(numbers(0, 40));
+  await trusted(kit, bundle);
+  const ofEvents = ahead(events);
+  expect(results(await ofEvents.answers)).toEqual(numbers(0, 40));
+  expect(ofCalls.inEach).toBeLessThanOrEqual(8);
+  expect(ofEvents.inEach).toBeGreaterThan(8);
+});
+
 test('a call that waits for the host gives those behind it back, and they are answered before it', async () => {
   await using kit = openKit();
   const bundle = bundleOf('if (input.wait) await host("a", "b", 1); return input.n');

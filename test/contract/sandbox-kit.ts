@@ -100,6 +100,8 @@ export interface Kit extends AsyncDisposable {
 }
 
 export interface CallOptions {
+  /** What the host takes the call for; the guest runs `fetch` for all. @default fetch */
+  readonly handler?: Invocation['handler'];
   readonly org?: string;
   readonly input?: Record<string, unknown>;
   /** Time until the deadline, ms. */
@@ -147,7 +149,7 @@ export function invocationOf(bundle: GuestBundle, options: CallOptions = {}): In
     callId: randomUUID(),
     bundle,
     org: options.org ?? 'acme',
-    handler: 'fetch',
+    handler: options.handler ?? 'fetch',
     payload: JSON.stringify({ handler: 'fetch', ...options.input }),
     deadline: performance.now() + (options.withinMs ?? 15_000),
     idempotent: options.idempotent ?? false,

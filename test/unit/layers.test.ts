@@ -28,6 +28,7 @@ const floors: string[][] = [
 const homes: Record<string, string[]> = {
   amqplib: ['host/broker', 'sdk/localcloud', 'test'],
   'isolated-vm': ['host/runner', 'test'],
+  '@rgrove/parse-xml': ['host/message'],
   'fast-xml-parser': ['host/message', 'sdk/localcloud', 'test'],
   hono: ['host/operator', 'sdk/localcloud', 'plugins', 'test'],
   undici: ['host/vcloud', 'sdk/guest', 'test'],

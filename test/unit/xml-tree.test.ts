@@ -36,6 +36,10 @@ describe('what is refused', () => {
     ['a prefix that is not declared', '<v:a/>'],
     ['such a prefix on an attribute', '<a v:b="c"/>'],
     ['two colons', '<a:b:c xmlns:a="u"/>'],
+    ['the end of a CDATA section in text', '<a>]]></a>'],
+    ['two hyphens in a comment', '<a><!-- b -- c --></a>'],
+    ['a declaration inside', '<a><?xml version="1.0"?></a>'],
+    ['a declaration of nothing', '<?xml?><a/>'],
     ['nothing', ''],
     ['white space', ' \n '],
     ['no XML', 'hello'],
@@ -93,6 +97,19 @@ describe('what comes out', () => {
       '<?xml version="1.0" encoding="UTF-8"?><!-- a --><a><?target data?></a><!-- b -->';
     expect(parseXml(`\uFEFF${source}`).name).toBe('a');
     expect(parseXml(Buffer.from(`\uFEFF${source}`)).name).toBe('a');
+    expect(parseXml(Buffer.from(`\uFEFF \n${source}`)).name).toBe('a');
+  });
+
+  test('line ends are one character, in whatever form they came', () => {
+    expect(parseXml('<a>1\r\n2\r3\n4<![CDATA[\r\n]]>&#13;</a>').text).toBe('1\n2\n3\n4\n\r');
+  });
+
+  test('an attribute named like a member of every object is an ordinary one', () => {
+    const { attributes } = parseXml('<a __proto__="1" constructor="2"/>');
+    expect([...attributes]).toEqual([
+      ['__proto__', '1'],
+      ['constructor', '2'],
+    ]);
   });
 
   test('line ends and tabs in attributes become spaces, references to them stay', () => {
@@ -102,11 +119,18 @@ describe('what comes out', () => {
 
 test('hostile input of megabytes is answered in linear time', () => {
   const started = performance.now();
-  for (const unit of ['<a ', ' ', '&amp;', "'", '=', '<!---->'])
+  const long = (unit: string) => unit.repeat(400_000 / unit.length);
+  const inAttribute = ['<a ', ' ', '&amp;', "'", '=', '<!---->'].map(
+    (unit) => `<a b="${long(unit)}`,
+  );
+  const inText = ['\r', '&amp;', ']', '\u{1F600}', '<b/>', '<!---->'].map(
+    (unit) => `<a>${long(unit)}</a>`,
+  );
+  for (const source of [...inAttribute, ...inText])
     try {
-      parseXml(`<a b="${unit.repeat(400_000 / unit.length)}`);
+      parseXml(source);
     } catch {
-      // refused, which is the point
+      // refused, which is the point for most
     }
   // A quadratic step would take minutes.
   expect(performance.now() - started).toBeLessThan(20_000);

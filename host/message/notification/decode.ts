@@ -53,18 +53,11 @@ export function decodeEvent(
   if (typeof event === 'string') return refuse('EVENT_INVALID', event);
   const taken = saidBy(event);
   const said = saidBy(body);
-  const missing = FIELDS.filter((field) => said[field] !== null && headers[field] === null);
   return {
     ok: true,
     event,
-    disagreements: [
-      ...(key ? compare(taken, { ...key, entityType: null, task: null }, 'key') : []),
-      ...compare(taken, headers, 'headers'),
-    ],
-    missing: [
-      ...(key ? [] : ['routing key']),
-      ...missing.map((field) => NOTIFICATION_HEADERS[field]),
-    ],
+    disagreements: disagreementsOf(taken, headers, key),
+    missing: [...(key ? [] : ['routing key']), ...missingIn(said, headers)],
   };
 }
 
@@ -135,17 +128,40 @@ function saidBy(body: EventBody | CloudEvent): Told {
   };
 }
 
-function compare(event: Told, other: Told, where: Disagreement['in']): Disagreement[] {
-  return FIELDS.flatMap((field) => {
-    const [taken, says] = [event[field], other[field]];
-    if (taken === null || says === null || same(taken, says)) return [];
-    return [{ in: where, field, says: shown(says), taken: shown(taken) }];
-  });
+function disagreementsOf(event: Told, headers: Told, key: RoutingKey | null): Disagreement[] {
+  const found: Disagreement[] = [];
+  for (const field of FIELDS) {
+    // The key tells of neither.
+    if (!key || field === 'entityType' || field === 'task') continue;
+    compare(field, event[field], { where: 'key', says: key[field] }, found);
+  }
+  for (const field of FIELDS)
+    compare(field, event[field], { where: 'headers', says: headers[field] }, found);
+  return found;
+}
+
+type Value = string | boolean | null;
+
+function compare(
+  field: keyof Told,
+  taken: Value,
+  { where, says }: { readonly where: Disagreement['in']; readonly says: Value },
+  found: Disagreement[],
+): void {
+  if (taken === null || says === null || same(taken, says)) return;
+  found.push({ in: where, field, says: shown(says), taken: shown(taken) });
+}
+
+function missingIn(body: Told, headers: Told): string[] {
+  const missing: string[] = [];
+  for (const field of FIELDS)
+    if (body[field] !== null && headers[field] === null) missing.push(NOTIFICATION_HEADERS[field]);
+  return missing;
 }
 
 /** UUIDs and types are written in either case. */
 function same(a: string | boolean, b: string | boolean): boolean {
-  return String(a).toLowerCase() === String(b).toLowerCase();
+  return a === b || String(a).toLowerCase() === String(b).toLowerCase();
 }
 
 function shown(value: string | boolean): string {

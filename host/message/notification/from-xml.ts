@@ -83,15 +83,17 @@ function resolverOf(links: NonNullable<Doc<'Notification'>['Link']>): string | n
 }
 
 function extraOf(root: XmlNode, { Link = [], EntityLink = [] }: Doc<'Notification'>) {
+  const found: [string, unknown][] = [];
+  for (const [name, value] of root.attributes)
+    if (!KNOWN_ATTRIBUTES.has(name)) found.push([name, value]);
+  for (const child of root.children)
+    if (!KNOWN_ELEMENTS.has(child.name)) found.push([child.name, plain(child)]);
   const links = Link.filter((link) => link.rel !== RESOLVER);
+  if (links.length > 0) found.push(['Link', links]);
   const entityLinks = EntityLink.filter((link) => !isRelation(link.rel));
-  const elements = root.children.filter((child) => !KNOWN_ELEMENTS.has(child.name));
-  return Object.fromEntries<unknown>([
-    ...[...root.attributes].filter(([name]) => !KNOWN_ATTRIBUTES.has(name)),
-    ...elements.map((child): [string, unknown] => [child.name, plain(child)]),
-    ...(links.length > 0 ? ([['Link', links]] as const) : []),
-    ...(entityLinks.length > 0 ? ([['EntityLink', entityLinks]] as const) : []),
-  ]);
+  if (entityLinks.length > 0) found.push(['EntityLink', entityLinks]);
+  // Names are foreign: what is made of entries has them all as ordinary ones.
+  return Object.fromEntries(found);
 }
 
 /** Text, or an object of attributes and children; of children with one name the last one stays. */

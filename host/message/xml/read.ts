@@ -13,15 +13,17 @@ import type { XmlNode } from './tree.ts';
  */
 export function readValue(rule: TypeRule, node: XmlNode, where: string): Record<string, unknown> {
   const value: Record<string, unknown> = {};
-  for (const [name, kind] of Object.entries(rule.attributes)) {
-    const text = node.attributes.get(name);
-    if (text !== undefined) value[name] = readScalar(kind, text, `${where}/@${name}`);
+  for (const [name, text] of node.attributes) {
+    const kind = Object.hasOwn(rule.attributes, name) ? rule.attributes[name] : undefined;
+    if (kind) value[name] = readScalar(kind, text, `${where}/@${name}`);
   }
-  for (const [name, child] of Object.entries(rule.children)) {
-    const found = node.children.filter((item) => item.name === name && sameFamily(item, child));
-    if (found.length === 0) continue;
-    const read = found.map((item) => readContent(child, item, `${where}/${name}`));
-    value[name] = child.many ? read : read[0];
+  for (const item of node.children) {
+    const { name } = item;
+    const child = Object.hasOwn(rule.children, name) ? rule.children[name] : undefined;
+    if (!child || !sameFamily(item, child)) continue;
+    const read = readContent(child, item, `${where}/${name}`);
+    if (child.many) ((value[name] ??= []) as unknown[]).push(read);
+    else value[name] ??= read;
   }
   return value;
 }

@@ -1,6 +1,6 @@
 /**
  * A typed value to XML text: the rule decides order, namespace and cardinality, the caller only gives values.
- * May import: kernel, message.
+ * May import: kernel, message. fast-xml-parser is used here and nowhere else in the host: the reader is another library.
  */
 import { XMLBuilder } from 'fast-xml-parser';
 import { HostError } from '../../kernel/errors.ts';

@@ -5,6 +5,7 @@
  */
 import type { Catalogue } from '../../bundles/live/catalogue.ts';
 import type { LivePlugin } from '../../bundles/live/plugin.ts';
+import type { BlockingPolicy } from '../../bundles/manifest/notifications.ts';
 import type { EventDelivery, Moved } from '../../message/events.ts';
 import { decodeEvent } from '../../message/notification/decode.ts';
 import type { CloudEvent } from '../../message/notification/event.ts';
@@ -106,7 +107,8 @@ class EventStages implements EventCorridor {
     const { event } = decoded;
     const { tenants } = this.#rooms;
     const catalogue = this.#rooms.catalogue();
-    if (!(await this.#passOn(delivery, event, catalogue))) return;
+    const policy = orphanPolicy(catalogue, delivery.plugin, event);
+    if (policy && !(await this.#passOn(delivery, event, policy))) return;
     const addressed = addressEvent({ catalogue, tenants }, delivery.plugin, event);
     if (addressed.kind === 'to') return this.#deliver(delivery, addressed.plugin, event);
     this.#reports.outcome(delivery, addressed.kind);
@@ -118,10 +120,8 @@ class EventStages implements EventCorridor {
   async #passOn(
     delivery: EventDelivery,
     event: CloudEvent,
-    catalogue: Catalogue,
+    policy: BlockingPolicy,
   ): Promise<boolean> {
-    const policy = orphanPolicy(catalogue, delivery.plugin, event);
-    if (!policy) return true;
     try {
       await this.#rooms.notifications.pass({
         callId: `event-${event.eventId}`,

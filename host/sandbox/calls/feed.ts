@@ -13,6 +13,8 @@ import { isWorn } from './slots.ts';
 
 /** Calls that one isolate has beside the one it works on. */
 const MOST_AHEAD = 7;
+/** The same for events, for which nobody waits: the more of them cross in one write, the less each costs. */
+const MOST_EVENTS_AHEAD = 31;
 /** The same for all isolates of a runner: what comes last waits for so many short calls. */
 const MOST_AHEAD_IN_RUNNER = 32;
 
@@ -22,11 +24,12 @@ export function feed(engine: Engine, lane: Lane): void {
   if (queue.length === 0) return;
   const now = engine.now();
   if (!isStraight(lane, now) || lane.fleet.bundle.isolation === 'request') return;
-  for (let call = queue[0]; call && isPipeable(call); call = queue[0]) {
-    const slot = readiest(engine, lane, now);
+  for (let call = queue[0], filling = false; call && isPipeable(call); call = queue[0]) {
+    const slot = readiest(engine, lane, { now, ...roomFor(call, filling) });
     if (!slot) return;
     queue.shift();
     if (!call.answered) send(slot, call, now);
+    filling = true;
   }
 }
 
@@ -58,21 +61,36 @@ export function begun(slot: Slot, call: Call, now: number): void {
   call.cold = slot.served === 0;
 }
 
-function readiest(engine: Engine, lane: Lane, now: number): Slot | null {
+interface Room {
+  readonly now: number;
+  /** Calls that an isolate may have ahead. */
+  readonly most: number;
+  /** Part of these places that must be free, 0 to 1. */
+  readonly free: number;
+}
+
+/** Events are handed over when half of the room is free: one by one they would stay alone for ever, each in a write. */
+function roomFor({ invocation }: Call, filling: boolean): Pick<Room, 'most' | 'free'> {
+  if (invocation?.handler !== 'notification') return { most: MOST_AHEAD, free: 0 };
+  return { most: MOST_EVENTS_AHEAD, free: filling ? 0 : 0.5 };
+}
+
+function readiest(engine: Engine, lane: Lane, room: Room): Slot | null {
   let best: Slot | null = null;
   for (const slot of lane.slots) {
     if (best && slot.next.length >= best.next.length) continue;
-    if (takesMore(engine, slot, now)) best = slot;
+    if (takesMore(engine, slot, room)) best = slot;
   }
   return best;
 }
 
-function takesMore(engine: Engine, slot: Slot, now: number): boolean {
+function takesMore(engine: Engine, slot: Slot, { now, most, free }: Room): boolean {
   const { state, call, next, runner, lane } = slot;
   if (state !== 'busy' || !call?.quick || !runner.open) return false;
   if (isWorn(engine, slot) || runner.group !== groupOf(engine, lane)) return false;
   const share = Math.floor(MOST_AHEAD_IN_RUNNER / runner.active.size);
-  if (next.length >= Math.min(MOST_AHEAD, Math.max(1, share))) return false;
+  const places = Math.min(most, Math.max(1, share));
+  if (next.length >= places || next.length > places * (1 - free)) return false;
   return call.hostWaiting === 0 && now - call.startedAt < WAITS_MS;
 }
 
