@@ -17,7 +17,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'vcx:scope-module': at('platform/scope.ts'),
   'vcx:source-body-module': at('platform/source-body.ts'),
   'vcx:primordials': at('primordials.ts'),
-  'vcx:plain-url-module': at('platform/plain-url.ts'),
+  'vcx:plain-state-module': at('platform/plain-state.ts'),
   'vcx:node-module': at('stubs/node.ts'),
   'vcx:core-util-module': at('stubs/core-util.ts'),
   tr46: at('stubs/tr46.ts'),
@@ -31,7 +31,7 @@ const INLINE: Readonly<Record<string, string>> = {
   'vcx:scope': asPlain('vcx:scope-module'),
   'vcx:source-body': asPlain('vcx:source-body-module'),
   'vcx:node': asPlain('vcx:node-module'),
-  'vcx:plain-url': asPlain('vcx:plain-url-module'),
+  'vcx:plain-state': asPlain('vcx:plain-state-module'),
   'vcx:core-util': asPlain('vcx:core-util-module'),
   'node:util': `module.exports = require('vcx:node')`,
   'node:util/types': `module.exports = require('vcx:node')`,
@@ -107,22 +107,19 @@ function resolveStandIns(build: PluginBuild): void {
   );
 }
 
-/** Patches undici, web-streams-polyfill and whatwg-url; the build fails when a patched file was not met. */
+/** Patches undici and web-streams-polyfill; the build fails when a patched file was not met. */
 export function keptPackages(): Plugin {
   return {
     name: 'kept-packages',
     setup(build) {
       const met = new Set<string>();
       resolveStandIns(build);
-      build.onLoad(
-        { filter: /node_modules.(?:undici|web-streams-polyfill|whatwg-url)./ },
-        async (args) => {
-          const file = packagePath(args.path);
-          met.add(file);
-          const source = patch(file, await readFile(args.path, 'utf8'));
-          return { contents: `${prefixFor(file, source)}${source}`, loader: 'js' };
-        },
-      );
+      build.onLoad({ filter: /node_modules.(?:undici|web-streams-polyfill)./ }, async (args) => {
+        const file = packagePath(args.path);
+        met.add(file);
+        const source = patch(file, await readFile(args.path, 'utf8'));
+        return { contents: `${prefixFor(file, source)}${source}`, loader: 'js' };
+      });
       build.onEnd((result) => {
         const missed = [...Object.keys(PATCHES), ...Object.keys(PRIVATE_NAMES)].filter(
           (file) => !met.has(file),
