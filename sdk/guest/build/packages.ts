@@ -28,7 +28,8 @@ const asPlain = (name: string): string => `module.exports = {...require('${name}
 
 /** Modules of a few words. */
 const INLINE: Readonly<Record<string, string>> = {
-  'vcx:scope': asPlain('vcx:scope-module'),
+  'vcx:scope': `module.exports = require('vcx:scope-module').scope`,
+  'vcx:symbols': `exports.kConstruct = Symbol('constructable')`,
   'vcx:source-body': asPlain('vcx:source-body-module'),
   'vcx:node': asPlain('vcx:node-module'),
   'vcx:plain-state': asPlain('vcx:plain-state-module'),
@@ -65,6 +66,8 @@ const SCOPE = [
   'WeakRef',
   'queueMicrotask',
 ];
+/** For what is evaluated when the global one has been taken away. */
+const LATE_PREFIX = `const {SharedArrayBuffer} = require('vcx:scope');`;
 const STREAMS_PREFIX = `import {transfer as vcxTransfer} from 'vcx:primordials';`;
 
 function prefixFor(file: string, source: string): string {
@@ -72,6 +75,8 @@ function prefixFor(file: string, source: string): string {
     const names = SCOPE.filter((name) => new RegExp(`\\b${name}\\b`).test(source));
     return names.length === 0 ? '' : `const {${names.join(',')}} = require('vcx:scope');`;
   }
+  if (/^(?:webidl-conversions|whatwg-url)\//.test(file))
+    return source.includes('SharedArrayBuffer') ? LATE_PREFIX : '';
   return file.startsWith('web-streams-polyfill/') ? STREAMS_PREFIX : '';
 }
 
@@ -97,29 +102,35 @@ function resolveStandIns(build: PluginBuild): void {
   build.onResolve({ filter: /^@exodus\/bytes\/encoding\.js$/ }, ({ resolveDir, kind }) =>
     build.resolve('@exodus/bytes/encoding-lite.js', { resolveDir, kind }),
   );
-  build.onResolve({ filter: /core\/util$/ }, ({ importer }) =>
-    packagePath(importer).startsWith('undici/')
-      ? { path: 'vcx:core-util', namespace: 'inline' }
-      : null,
-  );
+  // The one drags in sockets, the other makes eighty symbols of which one is used.
+  build.onResolve({ filter: /core\/(?:util|symbols)$/ }, ({ path: name, importer }) => {
+    if (!packagePath(importer).startsWith('undici/')) return null;
+    return { path: name.endsWith('util') ? 'vcx:core-util' : 'vcx:symbols', namespace: 'inline' };
+  });
   build.onResolve({ filter: /^urlpattern-polyfill\/urlpattern$/ }, ({ resolveDir, kind }) =>
     build.resolve('urlpattern-polyfill', { resolveDir, kind }),
   );
 }
 
-/** Patches undici and web-streams-polyfill; the build fails when a patched file was not met. */
+/** Patches packages; the build fails when a patched file was not met. */
 export function keptPackages(): Plugin {
   return {
     name: 'kept-packages',
     setup(build) {
       const met = new Set<string>();
       resolveStandIns(build);
-      build.onLoad({ filter: /node_modules.(?:undici|web-streams-polyfill)./ }, async (args) => {
-        const file = packagePath(args.path);
-        met.add(file);
-        const source = patch(file, await readFile(args.path, 'utf8'));
-        return { contents: `${prefixFor(file, source)}${source}`, loader: 'js' };
-      });
+      build.onLoad(
+        {
+          filter:
+            /node_modules.(?:@exodus.bytes|undici|web-streams-polyfill|webidl-conversions|whatwg-url)./,
+        },
+        async (args) => {
+          const file = packagePath(args.path);
+          met.add(file);
+          const source = patch(file, await readFile(args.path, 'utf8'));
+          return { contents: `${prefixFor(file, source)}${source}`, loader: 'js' };
+        },
+      );
       build.onEnd((result) => {
         const missed = [...Object.keys(PATCHES), ...Object.keys(PRIVATE_NAMES)].filter(
           (file) => !met.has(file),

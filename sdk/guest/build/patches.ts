@@ -205,12 +205,34 @@ const STREAMS: readonly Patch[] = [
   },
 ];
 
+/** Tables of names and characters, hundreds of small arrays, are made when a text is not UTF-8. */
+const ENCODING: readonly Patch[] = [
+  {
+    find: `import labels from './encoding.labels.js'\n`,
+    put: `const labels = () => require('./encoding.labels.js').default\n`,
+  },
+  { find: `Object.hasOwn(labels, low)`, put: `Object.hasOwn(labels(), low)` },
+  { find: `Object.entries(labels)`, put: `Object.entries(labels())` },
+  { find: `Object.hasOwn(labels, enc)`, put: `Object.hasOwn(labels(), enc)` },
+];
+
+const SINGLE_BYTE: readonly Patch[] = [
+  {
+    find: `import encodings from './single-byte.encodings.js'\n`,
+    put: `const encodings = () => require('./single-byte.encodings.js').default\n`,
+  },
+  { find: `Object.hasOwn(encodings, encoding)`, put: `Object.hasOwn(encodings(), encoding)` },
+  { find: `encodings[encoding]`, put: `encodings()[encoding]` },
+];
+
 /** By the end of a file's path. */
 export const PATCHES: Readonly<Record<string, readonly Patch[]>> = {
   'undici/lib/web/fetch/body.js': BODY,
   'undici/lib/web/fetch/response.js': RESPONSE,
   'undici/lib/web/fetch/request.js': REQUEST,
   'web-streams-polyfill/dist/ponyfill.mjs': STREAMS,
+  '@exodus/bytes/fallback/encoding.js': ENCODING,
+  '@exodus/bytes/fallback/single-byte.js': SINGLE_BYTE,
 };
 
 /** Names that our code reads from packages though they are private there. */

@@ -1,43 +1,50 @@
 /**
- * Completes a class that answers common questions itself and has an object of a library's class for all others.
+ * Completes a class that answers common questions itself and asks an object of a library's class for all others.
  * May import: primordials.
  */
-/* oxlint-disable typescript/unbound-method -- methods are taken off one class to be given to another */
 import { apply, defineProperty } from '../primordials.ts';
 
-type Method = (this: unknown, ...args: unknown[]) => unknown;
+/** What is passed on, by name. */
+export interface PassedOn {
+  /** Number of arguments that each method is said to take. */
+  readonly methods: Readonly<Record<string, number>>;
+  readonly readable: readonly string[];
+  readonly writable: readonly string[];
+}
 
-/**
- * Give `own` what it lacks of `theirs`, passed on to `whole(this)`; what it has becomes enumerable as there.
- * `whole` throws for objects of another class.
- */
-export function passOn(own: object, theirs: object, whole: (self: unknown) => unknown): void {
-  const made = new Map<unknown, Method>();
-  const passing = (method: unknown): Method | undefined => {
-    if (typeof method !== 'function') return undefined;
-    let pass = made.get(method);
-    if (pass === undefined) {
-      pass = function pass(this: unknown, ...args: unknown[]): unknown {
-        return apply(method, whole(this), args);
-      };
-      const { name, length } = method;
-      defineProperty(pass, 'name', { value: name, configurable: true });
-      defineProperty(pass, 'length', { value: length, configurable: true });
-      made.set(method, pass);
-    }
-    return pass;
+/** The object that knows; throws for objects of another class. */
+type Whole = (self: unknown) => Record<string, unknown>;
+
+function passing(name: string, length: number, whole: Whole): unknown {
+  const pass = function pass(this: unknown, ...args: unknown[]): unknown {
+    const target = whole(this);
+    return apply(target[name], target, args);
   };
-  for (const key of Reflect.ownKeys(theirs)) {
-    if (key === 'constructor') continue;
-    const their = Object.getOwnPropertyDescriptor(theirs, key) as PropertyDescriptor;
-    const ours = Object.getOwnPropertyDescriptor(own, key);
-    const { enumerable = false, configurable = true, writable = true, value } = their;
-    if ('value' in their) {
-      const ownValue: unknown = ours?.value ?? passing(value) ?? value;
-      defineProperty(own, key, { value: ownValue, enumerable, configurable, writable });
-    } else {
-      const accessors = { get: ours?.get ?? passing(their.get), set: passing(their.set) };
-      defineProperty(own, key, { ...accessors, enumerable, configurable } as PropertyDescriptor);
-    }
-  }
+  defineProperty(pass, 'name', { value: name, configurable: true });
+  return defineProperty(pass, 'length', { value: length, configurable: true });
+}
+
+function getter(name: string, whole: Whole) {
+  return function get(this: unknown): unknown {
+    return whole(this)[name];
+  };
+}
+
+function setter(name: string, whole: Whole) {
+  return function set(this: unknown, value: unknown): void {
+    whole(this)[name] = value;
+  };
+}
+
+/** Give a prototype what it lacks, passed on to `whole(this)`; all of it becomes enumerable, as in every platform. */
+export function passOn(own: object, { methods, readable, writable }: PassedOn, whole: Whole): void {
+  const has = new Map(Object.entries(Object.getOwnPropertyDescriptors(own)));
+  has.delete('constructor');
+  for (const name of [...readable, ...writable])
+    has.set(name, { get: getter(name, whole), ...has.get(name), configurable: true });
+  for (const name of writable) has.set(name, { ...has.get(name), set: setter(name, whole) });
+  for (const [name, length] of Object.entries(methods))
+    has.set(name, { value: passing(name, length, whole), writable: true, configurable: true });
+  for (const [name, descriptor] of has)
+    defineProperty(own, name, { ...descriptor, enumerable: true });
 }

@@ -1,28 +1,61 @@
 /**
- * URL, URLSearchParams and URLPattern. whatwg-url does the work; a plain URL is not sent through its parser before
- * somebody asks for more than its parts, since most calls make one and look at its path or query.
- * May import: install, platform/pass-on, platform/plain-url, primordials.
+ * URL, URLSearchParams and URLPattern. whatwg-url does the work and comes into being when there is some: most calls
+ * look at path and query of a plain URL, for which it is not needed.
+ * May import: install, platform/late-url, platform/pass-on, platform/plain-url, primordials.
  */
 /* oxlint-disable typescript/unbound-method -- only their lengths are set */
 import { URLPattern } from 'urlpattern-polyfill/urlpattern';
-import * as whatwg from 'whatwg-url';
+import type * as Whatwg from 'whatwg-url';
 import { publish } from '../install.ts';
 import { construct } from '../primordials.ts';
+import { load } from './late-url.ts';
 import { passOn } from './pass-on.ts';
 import { type PlainUrl, plainPairs, plainUrl } from './plain-url.ts';
+
+const URL_PARTS = {
+  methods: {},
+  readable: ['origin'],
+  writable: [
+    'href',
+    'protocol',
+    'username',
+    'password',
+    'host',
+    'hostname',
+    'port',
+    'pathname',
+    'search',
+    'hash',
+  ],
+} as const;
+const PARAMS_PARTS = {
+  methods: {
+    append: 2,
+    delete: 1,
+    has: 1,
+    set: 2,
+    sort: 0,
+    toString: 0,
+    keys: 0,
+    values: 0,
+    entries: 0,
+  },
+  readable: ['size'],
+  writable: [],
+} as const;
 
 /** First argument of the query of a URL. */
 const LINKED = {};
 
-let wholeUrl: (url: LazyUrl) => whatwg.URL;
-let wholeParams: (params: LazyParams) => whatwg.URLSearchParams;
+let wholeUrl: (url: LazyUrl) => Whatwg.URL;
+let wholeParams: (params: LazyParams) => Whatwg.URLSearchParams;
 
 class LazyParams {
   /** Null once there is a whole one. */
   #pairs: readonly (readonly [string, string])[] | null = null;
   #text = '';
   #url: LazyUrl | null = null;
-  #whole: whatwg.URLSearchParams | null = null;
+  #whole: Whatwg.URLSearchParams | null = null;
 
   constructor(init: string | object = '', url: LazyUrl | null = null, query?: string) {
     if (init === LINKED) {
@@ -34,14 +67,14 @@ class LazyParams {
       this.#text = init[0] === '?' ? init.slice(1) : init;
       this.#pairs = plainPairs(this.#text);
     }
-    if (this.#pairs === null) this.#whole = new whatwg.URLSearchParams(init);
+    if (this.#pairs === null) this.#whole = new (load().URLSearchParams)(init);
   }
   static {
     wholeParams = (params) => {
       if (params.#whole !== null) return params.#whole;
       const linked = params.#url === null ? null : wholeUrl(params.#url).searchParams;
       params.#pairs = null;
-      return (params.#whole = linked ?? new whatwg.URLSearchParams(params.#text));
+      return (params.#whole = linked ?? new (load().URLSearchParams)(params.#text));
     };
   }
 
@@ -70,18 +103,18 @@ class LazyUrl {
   readonly #text: string;
   /** Null once there is a whole one. */
   #plain: PlainUrl | null;
-  #whole: whatwg.URL | null = null;
+  #whole: Whatwg.URL | null = null;
   #params: LazyParams | null = null;
 
   constructor(url: string | LazyUrl, base?: string | LazyUrl) {
     this.#plain = typeof url === 'string' && base === undefined ? plainUrl(url) : null;
     this.#text = this.#plain === null ? '' : (url as string);
-    if (this.#plain === null) this.#whole = construct(whatwg.URL, arguments) as whatwg.URL;
+    if (this.#plain === null) this.#whole = construct(load().URL, arguments) as Whatwg.URL;
   }
   static {
     wholeUrl = (url) => {
       if (url.#whole !== null) return url.#whole;
-      const whole = (url.#whole = new whatwg.URL(url.#text));
+      const whole = (url.#whole = new (load().URL)(url.#text));
       url.#plain = null;
       // It must see what is changed from now on.
       if (url.#params !== null) wholeParams(url.#params);
@@ -89,10 +122,10 @@ class LazyUrl {
     };
   }
   static canParse(...args: [string, string?]): boolean {
-    return whatwg.URL.canParse(...args);
+    return load().URL.canParse(...args);
   }
   static parse(...args: [string, string?]): LazyUrl | null {
-    const parsed = whatwg.URL.parse(...args);
+    const parsed = load().URL.parse(...args);
     return parsed === null ? null : new LazyUrl(parsed.href);
   }
 
@@ -123,19 +156,29 @@ class LazyUrl {
   toString(): string {
     return this.#plain === null ? wholeUrl(this).href : this.#text;
   }
+  toJSON(): string {
+    return this.toString();
+  }
 }
 
-passOn(LazyUrl.prototype, whatwg.URL.prototype, (self) => wholeUrl(self as LazyUrl));
-passOn(LazyParams.prototype, whatwg.URLSearchParams.prototype, (self) =>
-  wholeParams(self as LazyParams),
-);
+passOn(LazyUrl.prototype, URL_PARTS, (self) => wholeUrl(self as LazyUrl) as never);
+passOn(LazyParams.prototype, PARAMS_PARTS, (self) => wholeParams(self as LazyParams) as never);
+Object.defineProperty(LazyUrl.prototype, Symbol.toStringTag, { value: 'URL', configurable: true });
+Object.defineProperties(LazyParams.prototype, {
+  [Symbol.toStringTag]: { value: 'URLSearchParams', configurable: true },
+  [Symbol.iterator]: {
+    value: (LazyParams.prototype as unknown as Whatwg.URLSearchParams).entries,
+    writable: true,
+    configurable: true,
+  },
+});
 for (const name of ['canParse', 'parse'])
   Object.defineProperty(LazyUrl, name, { enumerable: true });
 for (const each of [LazyUrl, LazyUrl.canParse, LazyUrl.parse, LazyParams.prototype.forEach])
   Object.defineProperty(each, 'length', { value: 1 });
 
-export const URL = LazyUrl as unknown as typeof whatwg.URL;
-export type URL = whatwg.URL;
-export const URLSearchParams = LazyParams as unknown as typeof whatwg.URLSearchParams;
+export const URL = LazyUrl as unknown as typeof Whatwg.URL;
+export type URL = Whatwg.URL;
+export const URLSearchParams = LazyParams as unknown as typeof Whatwg.URLSearchParams;
 
 publish({ URL, URLSearchParams, URLPattern });
