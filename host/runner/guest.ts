@@ -11,7 +11,7 @@ import { answerDigest, isDigestCall } from './digests.ts';
 import type { FromRunner, OverCause, RunnerPlan } from './frames.ts';
 import { loadFailure } from './load-failure.ts';
 import { createLoading, type Loading } from './loading.ts';
-import { readMessages } from './messages.ts';
+import { readMessages, replyJson } from './messages.ts';
 import { createGuestTimers } from './timers.ts';
 
 /** What all isolates of a runner have in common. */
@@ -278,10 +278,12 @@ export class Guest {
 
   #onAnswer(type: 'reply' | 'threw', id: number, text: string): void {
     if (id !== this.#call || this.#phase !== 'call') return;
-    if (text.length > (type === 'reply' ? this.#kit.plan.replyChars : MAX_FAILURE_CHARS))
-      return this.over('tooLarge');
+    const most = type === 'reply' ? this.#kit.plan.replyChars : MAX_FAILURE_CHARS;
+    if (text.length > most) return this.over('tooLarge');
     const value = this.#cpu.spentMicros();
-    this.#answer = { type, slot: this.slot, call: this.#call, value, body: text };
+    const body = type === 'reply' ? replyJson(text) : text;
+    if (body.length > most) return this.over('tooLarge');
+    this.#answer = { type, slot: this.slot, call: this.#call, value, body };
     if (!this.#here) this.#sendAnswer();
     this.#setPhase('background');
     this.#cpuBudget = value / 1_000 + this.#kit.plan.backgroundCpuMs;

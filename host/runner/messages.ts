@@ -1,5 +1,5 @@
 /**
- * Reads the messages that a guest kept until they were taken; the form is in `sdk/guest/abi.ts`.
+ * Reads what a guest posts: messages kept until they were taken, and replies; the forms are in `sdk/guest/abi.ts`.
  * May import: nothing.
  */
 
@@ -23,4 +23,12 @@ export function readMessages(all: string, onMessage: OnMessage): void {
     onMessage(all.slice(at, afterKind), id, all.slice(start, start + length));
     at = start + length;
   }
+}
+
+/** A reply as JSON with its body in base64; a body that came as text is turned into bytes here. */
+export function replyJson(text: string): string {
+  const end = text.indexOf('\n');
+  if (end < 0) return text;
+  const body = Buffer.from(text.slice(end + 1)).toString('base64');
+  return `${text.slice(0, end)},"body":"${body}"}`;
 }

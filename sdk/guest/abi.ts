@@ -50,7 +50,10 @@ export type PostKind =
   | 'loaded'
   /** text: why the default export can not be used. */
   | 'refused'
-  /** id: call; text: JSON `GuestReply`. */
+  /**
+   * id: call; text: JSON `GuestReply`. A body that is text goes as it is, so that no guest makes bytes of it: then the
+   * JSON lacks `body` and its last bracket, and behind it come a line break, which JSON has nowhere, and the text.
+   */
   | 'reply'
   /** id: call; text: JSON `GuestFailure`. */
   | 'threw'

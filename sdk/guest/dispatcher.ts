@@ -9,9 +9,9 @@ import { Context } from './context.ts';
 import { describe } from './describe.ts';
 import { collectGarbage, keepMessages, send, takeKept } from './host.ts';
 import { dropHostCalls, settleHostCall } from './hostcall.ts';
-import { allowTimers, cancelTimers, fireTimer } from './platform/timers.ts';
+import { allowTimers, endTimers, fireTimer } from './platform/timers.ts';
 import { reportError, resetLog, setLogLineChars } from './platform/console.ts';
-import { createTable, parse, quote } from './primordials.ts';
+import { parse, quote } from './primordials.ts';
 import { ReplyError } from './reply.ts';
 import { HANDLERS, type Handlers, runHandler } from './handlers.ts';
 import { NotificationContext } from './notification.ts';
@@ -23,23 +23,22 @@ interface Call {
   pending: number;
 }
 
-const calls = createTable<Call>();
+/** Calls under way. */
+let calls = 0;
 let setup: GuestSetup = { bindings: [], responseBytes: 262_144, logLineChars: 2_000 };
 let plugin: Handlers = {};
 /** Whichever call is under way. */
 const anyCall: CallScope = {
   get over() {
-    return calls.size === 0;
+    return calls === 0;
   },
 };
 
 function settleIfDone(id: number, call: Call): void {
   if (!call.answered || call.pending > 0 || call.over) return;
   call.over = true;
-  calls.delete(id);
-  if (calls.size === 0) {
-    cancelTimers();
-    allowTimers(false);
+  if (--calls === 0) {
+    endTimers();
     dropHostCalls();
   }
   send('settled', id, '');
@@ -69,8 +68,8 @@ function createEnv(config: unknown, call: Call): Record<string, unknown> {
 
 async function runCall(id: number, text: string): Promise<void> {
   const call: Call = { over: false, answered: false, pending: 0 };
-  calls.set(id, call);
-  allowTimers(true);
+  calls++;
+  allowTimers();
   resetLog();
   try {
     const request = parse(text) as GuestRequest;

@@ -5,7 +5,7 @@
 import type { GuestRequest } from './abi.ts';
 import type { Context } from './context.ts';
 import { TextDecoder } from './platform/encoding.ts';
-import { Response } from './platform/fetch.ts';
+import { isResponse, Response } from './platform/fetch.ts';
 import { fromBase64, parse } from './primordials.ts';
 import { ReplyError, replyText } from './reply.ts';
 import { createRequest } from './request.ts';
@@ -51,7 +51,7 @@ async function later(response: unknown, maxBytes: number): Promise<string> {
   return replyText(await response, maxBytes);
 }
 
-/** Reply text now, or a promise of it. Whatever is thrown is the caller's to describe. */
+/** What to post as the reply, or a promise of it. Whatever is thrown is the caller's to describe. */
 export function runHandler(run: Run): string | Promise<string> {
   const { plugin, request, env, context, maxBytes } = run;
   if (typeof plugin[request.handler] !== 'function')
@@ -59,5 +59,5 @@ export function runHandler(run: Run): string | Promise<string> {
   if (request.handler === 'response') return runResponse(run);
   if (request.handler === 'notification') return runNotification(run);
   const returned = plugin.fetch?.(createRequest(request, context), env, context);
-  return later(returned, maxBytes);
+  return isResponse(returned) ? replyText(returned, maxBytes) : later(returned, maxBytes);
 }

@@ -27,6 +27,8 @@ interface Waiting {
 
 const waiting = createTable<Waiting>();
 let lastId = 0;
+/** The last call that was made when all were dropped. */
+let droppedId = 0;
 
 function argsText(args: unknown): string {
   const text = stringify(args);
@@ -64,5 +66,7 @@ export function settleHostCall(id: number, text: string): void {
 
 /** The call is over: its answers will not come. Their promises stay pending, which costs nothing once unreachable. */
 export function dropHostCalls(): void {
-  if (waiting.size > 0) waiting.drain(() => {});
+  if (lastId === droppedId) return;
+  droppedId = lastId;
+  waiting.drain(() => {});
 }

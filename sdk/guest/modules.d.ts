@@ -4,6 +4,7 @@ declare module 'whatwg-url' {
   export const URL: typeof globalThis.URL;
   export type URL = globalThis.URL;
   export const URLSearchParams: typeof globalThis.URLSearchParams;
+  export type URLSearchParams = globalThis.URLSearchParams;
 }
 
 declare module 'event-target-shim' {

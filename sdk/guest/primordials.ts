@@ -43,6 +43,8 @@ export const fromBase64 = Uint8Array.fromBase64.bind(Uint8Array);
 export const toBase64 = grab(Uint8Array.prototype, 'toBase64');
 export const slice = grab(String.prototype, 'slice');
 export const charCodeAt = grab(String.prototype, 'charCodeAt');
+/** Native whatever a guest does to `RegExp.prototype`: only the pattern itself and its `lastIndex` are read. */
+export const execPattern = grab(RegExp.prototype, 'exec');
 
 /**
  * Detach a buffer and hand out its bytes; `ArrayBuffer.prototype.transfer` is gone for guests.

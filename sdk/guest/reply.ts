@@ -3,10 +3,11 @@
  * May import: abi, platform, primordials.
  */
 import { utf8 } from './platform/encoding.ts';
-import { getResponseState, isResponse } from './platform/fetch.ts';
+import { getResponseState } from './platform/fetch.ts';
+import { PlainState } from './platform/plain-state.ts';
 import { SourceBody } from './platform/source-body.ts';
 import type { ReadableStream } from './platform/streams.ts';
-import { charCodeAt, isInteger, quote, toBase64, typedArrayName } from './primordials.ts';
+import { execPattern, isInteger, quote, toBase64, typedArrayName } from './primordials.ts';
 
 const MAX_HEADERS = 200;
 const MAX_HEADER_CHARS = 65_536;
@@ -28,13 +29,11 @@ export class ReplyError extends Error {
 const tooLarge = (maxBytes: number): ReplyError =>
   new ReplyError('tooLarge', `The response body is longer than ${maxBytes} bytes`);
 
-/** Characters that would end a header line early. */
+/** Characters that would end a header line early, or that a header can not hold. */
+const BREAKS = /[\0\r\n\u0100-\uffff]/;
+
 function breaks(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const unit = charCodeAt(text, index);
-    if (unit === 13 || unit === 10 || unit === 0 || unit > 255) return true;
-  }
-  return false;
+  return execPattern(BREAKS, text) !== null;
 }
 
 function headerText(name: unknown, value: unknown): string {
@@ -97,15 +96,37 @@ async function readAll(
 
 type Body = SourceBody | { readonly stream: InstanceType<typeof ReadableStream> } | null;
 
-/** Base64 of a body whose bytes are at hand, or null when a stream must be read. */
+/** UTF-8 bytes of one UTF-16 unit at most. */
+const MAX_UNIT_BYTES = 3;
+
+/** A text of any length that has at most `maxBytes` bytes; making bytes of it is left to the runner. */
+function boundedText(text: string, maxBytes: number): string {
+  const { length } = text;
+  if (length > maxBytes || (length * MAX_UNIT_BYTES > maxBytes && utf8(text).length > maxBytes))
+    throw tooLarge(maxBytes);
+  return text;
+}
+
+/** The rest of the reply behind its headers when body and length are at hand, or null when a stream must be read. */
 function readyBody(body: Body, maxBytes: number): string | null {
-  if (body === null) return '';
+  if (body === null) return ',"body":""}';
   if (!(body instanceof SourceBody) || !body.whole) return null;
   const source = body.take();
+  if (typeof source === 'string') return `\n${boundedText(source, maxBytes)}`;
   if (source.length > maxBytes) throw tooLarge(maxBytes);
-  const bytes = typeof source === 'string' ? utf8(source) : source;
-  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
-  return toBase64(bytes);
+  return `,"body":"${toBase64(source)}"}`;
+}
+
+interface State {
+  readonly status: number;
+  readonly headersList: ListLike;
+  readonly body?: Body;
+}
+
+function headOf({ status, headersList }: State): string {
+  if (!isInteger(status) || status < 200 || status > 599)
+    throw new ReplyError('invalid', `Status ${status} is not in the range 200 to 599`);
+  return `{"status":${status},"headers":[${headersText(headersList)}]`;
 }
 
 async function streamedBody(body: Body, maxBytes: number): Promise<string> {
@@ -115,19 +136,15 @@ async function streamedBody(body: Body, maxBytes: number): Promise<string> {
   return toBase64(await readAll(stream, maxBytes));
 }
 
-/** `GuestReply` as JSON text, or a promise of it when the body is a stream. Throws `ReplyError`. */
+/** What `reply` posts, or a promise of it when the body is a stream. Throws `ReplyError`. */
 export function replyText(response: unknown, maxBytes: number): string | Promise<string> {
-  if (!isResponse(response))
-    throw new ReplyError('invalid', 'The handler did not return a Response');
-  const { status, headersList, body } = getResponseState(response) as {
-    status: number;
-    headersList: ListLike;
-    body: Body;
-  };
-  if (!isInteger(status) || status < 200 || status > 599)
-    throw new ReplyError('invalid', `Status ${status} is not in the range 200 to 599`);
-  const head = `{"status":${status},"headers":[${headersText(headersList)}],"body":"`;
-  const ready = readyBody(body ?? null, maxBytes);
-  if (ready !== null) return `${head}${ready}"}`;
-  return streamedBody(body, maxBytes).then((text) => `${head}${text}"}`);
+  const state = getResponseState(response) as State | undefined;
+  if (state === undefined) throw new ReplyError('invalid', 'The handler did not return a Response');
+  const { body = null } = state;
+  const type = PlainState.typeOf(state);
+  const head =
+    type === null ? headOf(state) : `{"status":200,"headers":[["content-type","${type}"]]`;
+  const rest = readyBody(body, maxBytes);
+  if (rest !== null) return head + rest;
+  return streamedBody(body, maxBytes).then((text) => `${head},"body":"${text}"}`);
 }

@@ -11,10 +11,8 @@ import { SourceBody } from './platform/source-body.ts';
 import { URL } from './platform/url.ts';
 import { fromBase64 } from './primordials.ts';
 
-/** Paths and queries that the URL parser would give back unchanged. */
-const PLAIN = /^\/[\w\-.~!$&()*+,;=:@/%]*(?:\?[\w\-.~!$&()*+,;=:@/%?]*)?$/;
-/** What may be a dot segment, encoded ones too. */
-const DOTS = /\/(?:\.|%2e)/i;
+/** Paths and queries that the URL parser would give back unchanged; dot segments, encoded ones too, it would not. */
+const PLAIN = /^(?:\/(?!\.|%2[eE])[\w\-.~!$&()*+,;=:@%]*)+(?:\?[\w\-.~!$&()*+,;=:@/%?]*)?$/;
 
 let knownOrigin = '';
 
@@ -22,8 +20,7 @@ let knownOrigin = '';
 function canonical(url: string): string {
   const known = knownOrigin.length;
   if (known > 0 && url.startsWith(knownOrigin)) {
-    const rest = url.slice(known);
-    if (PLAIN.test(rest) && !DOTS.test(rest)) return url;
+    if (PLAIN.test(url.slice(known))) return url;
   }
   const parsed = new URL(url);
   knownOrigin = parsed.origin;
@@ -42,19 +39,22 @@ class IncomingState {
   readonly #context: Context;
   #url: URL | null = null;
   #headers: HeadersList | null = null;
+  #urlText = '';
   readonly method: string;
-  readonly urlText: string;
   readonly body: SourceBody | null;
 
   constructor(source: GuestRequest, context: Context) {
     this.#source = source;
     this.#context = context;
     this.method = source.method;
-    this.urlText = canonical(source.url);
     this.body =
       source.body === null || source.method === 'GET' || source.method === 'HEAD'
         ? null
         : new SourceBody(fromBase64(source.body));
+  }
+  get urlText(): string {
+    if (this.#urlText === '') this.#urlText = canonical(this.#source.url);
+    return this.#urlText;
   }
   get url(): URL {
     return (this.#url ??= new URL(this.urlText));

@@ -8,6 +8,7 @@ import { ORGS } from './compare.ts';
 import { median, percentile } from './figures.ts';
 import { type Inside, flood, openInside } from './inside.ts';
 import { cpuMsOf, pssMbOf } from './processes.ts';
+import { costInTurns } from './turns.ts';
 
 export interface Spent {
   readonly rps: number;
@@ -122,32 +123,28 @@ export async function memory(isolates: number): Promise<Memory> {
 }
 
 export interface ManyOrgs {
-  /** CPU per call in microseconds, by the number of orgs that are loaded and take turns. */
+  /** CPU per call in microseconds, by the number of orgs that take turns; isolates of one age. */
   readonly us: Readonly<Record<number, number>>;
+  /** The same for one org that calls on and on, as its code is compiled better and better. */
+  readonly oneForLongUs: number;
 }
 
-/**
- * Every isolate has served at least `warmCalls` before. Compiled code is per isolate: with few orgs the window itself
- * warms theirs up further, with many it hardly does, and the figures hold that difference too.
- */
-export async function manyOrgs(counts: readonly number[], warmCalls: number, ms: number) {
+export async function manyOrgs(
+  counts: readonly number[],
+  warmCalls: number,
+  ms: number,
+): Promise<ManyOrgs> {
   const us: Record<number, number> = {};
-  for (const count of counts) {
+  for (const orgs of counts) {
     await using inside = await openInside({ idleMs: 600_000, memoryBudgetMb: 16_384 });
-    const calls = count * warmCalls;
-    let turn = 0;
-    const next = () => inside.invoke({ key: 'hello', org: (turn += 1) % count });
-    const worker = async (): Promise<void> => {
-      for (;;) {
-        if (turn >= calls) return;
-        await next();
-      }
-    };
-    await Promise.all(Array.from({ length: 16 }, worker));
-    const { hostUs, runnersUs } = await spend(ms, next);
-    us[count] = hostUs + runnersUs;
+    const call = (org: number) => inside.invoke({ key: 'hello', org });
+    us[orgs] = await costInTurns({ orgs, warmCalls, calls: warmCalls, call });
   }
-  return { us } satisfies ManyOrgs;
+  await using inside = await openInside();
+  const next = () => inside.invoke({ key: 'hello', org: 0 });
+  await flood(16, ms, next);
+  const { hostUs, runnersUs } = await spend(ms, next);
+  return { us, oneForLongUs: hostUs + runnersUs };
 }
 
 export interface Waiting {

@@ -27,6 +27,16 @@ export function cpuMsOf(pid: number): { readonly root: number; readonly below: n
   return { root: own.used, below };
 }
 
+/** CPU that the living threads of a process have used, microseconds: exact, where `cpuMsOf` counts in ticks. */
+export function threadsUsOf(pid: number): number {
+  return listed(`/proc/${pid}/task`).reduce((sum, task) => {
+    const [nanoseconds = 0] = (read(`/proc/${pid}/task/${task}/schedstat`) ?? '')
+      .split(' ')
+      .map(Number);
+    return sum + nanoseconds / 1_000;
+  }, 0);
+}
+
 function timesOf(pid: number): { used: number; reaped: number } {
   const stat = read(`/proc/${pid}/stat`) ?? '';
   // The name in brackets may hold anything; fields are counted behind it.

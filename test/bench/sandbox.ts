@@ -11,11 +11,12 @@ import { openSandbox } from '../../host/sandbox/open.ts';
 import type { GuestBundle, Outcome, Sandbox } from '../../host/sandbox/sandbox.ts';
 import { median, percentile } from './figures.ts';
 import { cpuMsOf, pssMbOf } from './processes.ts';
+import { costInTurns } from './turns.ts';
 
 const WARM_MS = 1_500;
 const TEST_MS = 3_000;
 /** Calls that each isolate has served before orgs are compared: what counts is having many, not being new. */
-const WARM_CALLS = 100;
+const WARM_CALLS = 50;
 
 const prelude = await buildPrelude();
 const script = await bundlePlugin(
@@ -145,10 +146,12 @@ async function memory() {
 
 async function manyOrgs(orgs: number) {
   await using sandbox = open();
-  let turn = 0;
-  const next = (): Promise<Outcome> => call(sandbox, turn++ % orgs);
-  await keep(16, next, () => turn < orgs * WARM_CALLS);
-  return { orgs, ...(await spend(16, next)) };
+  const counted = {
+    warmCalls: WARM_CALLS,
+    calls: WARM_CALLS,
+    call: (org: number) => call(sandbox, org),
+  };
+  return { orgs, us: await costInTurns({ orgs, ...counted }) };
 }
 
 async function each<T>(values: readonly number[], run: (value: number) => Promise<T>) {

@@ -1,13 +1,14 @@
 /**
  * A real isolate with the prelude and one plug-in in it, for tests and benchmarks of the guest runtime.
  * Plays the runner's part of `sdk/guest/abi.ts` in the simplest way; nothing here contains hostile code.
- * May import: sdk/guest.
+ * May import: host/runner's messages, sdk/guest.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { domainToASCII, fileURLToPath } from 'node:url';
 import ivm from 'isolated-vm';
+import { replyJson } from '../../host/runner/messages.ts';
 import { buildPrelude, bundlePlugin, type PluginScript } from '../../sdk/guest/build/bundle.ts';
 import type {
   GuestFailure,
@@ -188,7 +189,7 @@ export async function openGuest(options: GuestOptions = {}): Promise<Guest> {
       await enter('call', id, requestText(request)).catch(() => {});
       const { kind, text } = await answer;
       if (kind === 'threw') return { kind, failure: JSON.parse(text) as GuestFailure };
-      const reply = JSON.parse(text) as GuestReply;
+      const reply = JSON.parse(replyJson(text)) as GuestReply;
       return { kind: 'reply', reply, body: Buffer.from(reply.body, 'base64').toString() };
     },
     async [Symbol.asyncDispose]() {

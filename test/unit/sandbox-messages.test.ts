@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readMessages } from '../../host/runner/messages.ts';
+import { readMessages, replyJson } from '../../host/runner/messages.ts';
 
 type Message = [kind: string, id: number, text: string];
 
@@ -31,4 +31,15 @@ test('a text out of form ends the reading and throws nothing', () => {
   for (const bad of ['reply', 'reply\n1', 'reply\n1\n5\nab', 'reply\nx\n1\na', 'reply\n1\n-3\nabc'])
     expect(read(pack([good]) + bad)).toEqual([good]);
   fc.assert(fc.property(fc.string(), (text) => void read(text)));
+});
+
+test('a reply whose body came as text is the JSON of one whose body came as bytes', () => {
+  const head = '{"status":200,"headers":[["a","b"]]';
+  const whole = `${head},"body":"AAEC"}`;
+  expect(replyJson(whole)).toBe(whole);
+  for (const text of ['', 'plain', 'a\nb\n', 'é\ud83d\ude00', '"}']) {
+    const reply = JSON.parse(replyJson(`${head}\n${text}`)) as { status: number; body: string };
+    expect(reply.status).toBe(200);
+    expect(Buffer.from(reply.body, 'base64').toString()).toBe(text);
+  }
 });

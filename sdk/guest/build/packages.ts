@@ -17,7 +17,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'vcx:scope-module': at('platform/scope.ts'),
   'vcx:source-body-module': at('platform/source-body.ts'),
   'vcx:primordials': at('primordials.ts'),
-  'vcx:plain-url-module': at('platform/plain-url.ts'),
+  'vcx:plain-state-module': at('platform/plain-state.ts'),
   'vcx:node-module': at('stubs/node.ts'),
   'vcx:core-util-module': at('stubs/core-util.ts'),
   tr46: at('stubs/tr46.ts'),
@@ -28,10 +28,11 @@ const asPlain = (name: string): string => `module.exports = {...require('${name}
 
 /** Modules of a few words. */
 const INLINE: Readonly<Record<string, string>> = {
-  'vcx:scope': asPlain('vcx:scope-module'),
+  'vcx:scope': `module.exports = require('vcx:scope-module').scope`,
+  'vcx:symbols': `exports.kConstruct = Symbol('constructable')`,
   'vcx:source-body': asPlain('vcx:source-body-module'),
   'vcx:node': asPlain('vcx:node-module'),
-  'vcx:plain-url': asPlain('vcx:plain-url-module'),
+  'vcx:plain-state': asPlain('vcx:plain-state-module'),
   'vcx:core-util': asPlain('vcx:core-util-module'),
   'node:util': `module.exports = require('vcx:node')`,
   'node:util/types': `module.exports = require('vcx:node')`,
@@ -65,6 +66,8 @@ const SCOPE = [
   'WeakRef',
   'queueMicrotask',
 ];
+/** For what is evaluated when the global one has been taken away. */
+const LATE_PREFIX = `const {SharedArrayBuffer} = require('vcx:scope');`;
 const STREAMS_PREFIX = `import {transfer as vcxTransfer} from 'vcx:primordials';`;
 
 function prefixFor(file: string, source: string): string {
@@ -72,6 +75,8 @@ function prefixFor(file: string, source: string): string {
     const names = SCOPE.filter((name) => new RegExp(`\\b${name}\\b`).test(source));
     return names.length === 0 ? '' : `const {${names.join(',')}} = require('vcx:scope');`;
   }
+  if (/^(?:webidl-conversions|whatwg-url)\//.test(file))
+    return source.includes('SharedArrayBuffer') ? LATE_PREFIX : '';
   return file.startsWith('web-streams-polyfill/') ? STREAMS_PREFIX : '';
 }
 
@@ -97,17 +102,17 @@ function resolveStandIns(build: PluginBuild): void {
   build.onResolve({ filter: /^@exodus\/bytes\/encoding\.js$/ }, ({ resolveDir, kind }) =>
     build.resolve('@exodus/bytes/encoding-lite.js', { resolveDir, kind }),
   );
-  build.onResolve({ filter: /core\/util$/ }, ({ importer }) =>
-    packagePath(importer).startsWith('undici/')
-      ? { path: 'vcx:core-util', namespace: 'inline' }
-      : null,
-  );
+  // The one drags in sockets, the other makes eighty symbols of which one is used.
+  build.onResolve({ filter: /core\/(?:util|symbols)$/ }, ({ path: name, importer }) => {
+    if (!packagePath(importer).startsWith('undici/')) return null;
+    return { path: name.endsWith('util') ? 'vcx:core-util' : 'vcx:symbols', namespace: 'inline' };
+  });
   build.onResolve({ filter: /^urlpattern-polyfill\/urlpattern$/ }, ({ resolveDir, kind }) =>
     build.resolve('urlpattern-polyfill', { resolveDir, kind }),
   );
 }
 
-/** Patches undici, web-streams-polyfill and whatwg-url; the build fails when a patched file was not met. */
+/** Patches packages; the build fails when a patched file was not met. */
 export function keptPackages(): Plugin {
   return {
     name: 'kept-packages',
@@ -115,7 +120,10 @@ export function keptPackages(): Plugin {
       const met = new Set<string>();
       resolveStandIns(build);
       build.onLoad(
-        { filter: /node_modules.(?:undici|web-streams-polyfill|whatwg-url)./ },
+        {
+          filter:
+            /node_modules.(?:@exodus.bytes|undici|web-streams-polyfill|webidl-conversions|whatwg-url)./,
+        },
         async (args) => {
           const file = packagePath(args.path);
           met.add(file);

@@ -56,12 +56,75 @@ const parseJSONText = (text) => JSON.parse(dropBom(text))
   },
 ];
 
+/** A Response of known text without settings needs a `PlainState` only; its headers are made when first asked for. */
 const RESPONSE: readonly Patch[] = [
+  {
+    find: `const textEncoder = new TextEncoder('utf-8')\n`,
+    put: `const { PlainState } = require('vcx:plain-state')\n`,
+  },
+  {
+    find: `    init = webidl.converters.ResponseInit(init)
+
+    // 1. Let bytes the result of running`,
+    put: `    if (init === undefined) {
+      const plain = new Response(kConstruct)
+      plain.#state = new PlainState(serializeJavascriptValueToJSONString(data), 'application/json')
+      return plain
+    }
+    init = webidl.converters.ResponseInit(init)
+
+    // 1. Let bytes the result of running`,
+  },
   {
     find: `textEncoder.encode(
       serializeJavascriptValueToJSONString(data)
     )`,
     put: `serializeJavascriptValueToJSONString(data)`,
+  },
+  {
+    find: `    webidl.util.markAsUncloneable(this)
+
+    if (body === kConstruct) {
+      return
+    }
+`,
+    put: `    if (body === kConstruct) return
+    if (init === undefined && typeof body === 'string') {
+      this.#state = new PlainState(body.isWellFormed() ? body : body.toWellFormed(), 'text/plain;charset=UTF-8')
+      return
+    }
+`,
+  },
+  {
+    find: `    // The headers getter steps are to return this’s headers.
+    return this.#headers
+`,
+    put: `    return (this.#headers ??= plainHeaders(this.#state))
+`,
+  },
+  {
+    find: `return fromInnerResponse(clonedResponse, getHeadersGuard(this.#headers))`,
+    put: `return fromInnerResponse(clonedResponse, getHeadersGuard(this.#headers ??= plainHeaders(this.#state)))`,
+  },
+  {
+    find: `      return response.#state
+`,
+    put: `      return response != null && typeof response === 'object' && #state in response ? response.#state : undefined
+`,
+  },
+  {
+    find: `function cloneResponse (response) {\n`,
+    put: `function plainHeaders (state) {
+  const headers = new Headers(kConstruct)
+  setHeadersGuard(headers, 'response')
+  setHeadersList(headers, state.headersList)
+  return headers
+}
+function cloneResponse (response) {\n`,
+  },
+  {
+    find: `makeResponse({ ...response, body: null })`,
+    put: `makeResponse({ ...(response.plain ?? response), body: null })`,
   },
   {
     find: `util.isDisturbed(this.#state.body.stream)`,
@@ -107,16 +170,25 @@ const REQUEST: readonly Patch[] = [
     put: `makeRequest({ ...(request.plain ?? request), body: null })`,
   },
   {
-    find: `  const headers = new Headers(kConstruct)
-  setRequestHeaders(request, headers)
-  setHeadersList(headers, innerRequest.headersList)
-  setHeadersGuard(headers, guard)
+    find: `    webidl.util.markAsUncloneable(this)
+
+    if (input === kConstruct) {
+      return
+    }
 `,
-    put: `  if (guard === undefined) return request
-  const headers = new Headers(kConstruct)
-  setRequestHeaders(request, headers)
-  setHeadersList(headers, innerRequest.headersList)
-  setHeadersGuard(headers, guard)
+    put: `    if (input === kConstruct) {
+      if (init !== undefined) this.#state = init
+      return
+    }
+`,
+  },
+  {
+    find: `function fromInnerRequest (innerRequest, dispatcher, signal, guard) {
+  const request = new Request(kConstruct)
+`,
+    put: `function fromInnerRequest (innerRequest, dispatcher, signal, guard) {
+  const request = new Request(kConstruct, innerRequest)
+  if (guard === undefined) return request
 `,
   },
   {
@@ -133,27 +205,24 @@ const STREAMS: readonly Patch[] = [
   },
 ];
 
-/** Plain URLs and queries are not sent through the parser. */
-const URL_IMPL: readonly Patch[] = [
+/** Tables of names and characters, hundreds of small arrays, are made when a text is not UTF-8. */
+const ENCODING: readonly Patch[] = [
   {
-    find: `const usm = require(`,
-    put: `const { plainUrl } = require("vcx:plain-url");\nconst usm = require(`,
+    find: `import labels from './encoding.labels.js'\n`,
+    put: `const labels = () => require('./encoding.labels.js').default\n`,
   },
-  {
-    find: `    const parsedURL = usm.basicURLParse(url, { baseURL: parsedBase });
-    if (parsedURL === null) {
-      throw`,
-    put: `    const parsedURL = plainUrl(url) ?? usm.basicURLParse(url, { baseURL: parsedBase });
-    if (parsedURL === null) {
-      throw`,
-  },
+  { find: `Object.hasOwn(labels, low)`, put: `Object.hasOwn(labels(), low)` },
+  { find: `Object.entries(labels)`, put: `Object.entries(labels())` },
+  { find: `Object.hasOwn(labels, enc)`, put: `Object.hasOwn(labels(), enc)` },
 ];
 
-const URL_ENCODED: readonly Patch[] = [
+const SINGLE_BYTE: readonly Patch[] = [
   {
-    find: `  return parseUrlencoded(utf8Encode(input));`,
-    put: `  return require("vcx:plain-url").plainPairs(input) ?? parseUrlencoded(utf8Encode(input));`,
+    find: `import encodings from './single-byte.encodings.js'\n`,
+    put: `const encodings = () => require('./single-byte.encodings.js').default\n`,
   },
+  { find: `Object.hasOwn(encodings, encoding)`, put: `Object.hasOwn(encodings(), encoding)` },
+  { find: `encodings[encoding]`, put: `encodings()[encoding]` },
 ];
 
 /** By the end of a file's path. */
@@ -162,8 +231,8 @@ export const PATCHES: Readonly<Record<string, readonly Patch[]>> = {
   'undici/lib/web/fetch/response.js': RESPONSE,
   'undici/lib/web/fetch/request.js': REQUEST,
   'web-streams-polyfill/dist/ponyfill.mjs': STREAMS,
-  'whatwg-url/lib/URL-impl.js': URL_IMPL,
-  'whatwg-url/lib/urlencoded.js': URL_ENCODED,
+  '@exodus/bytes/fallback/encoding.js': ENCODING,
+  '@exodus/bytes/fallback/single-byte.js': SINGLE_BYTE,
 };
 
 /** Names that our code reads from packages though they are private there. */

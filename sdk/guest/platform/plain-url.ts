@@ -1,19 +1,17 @@
 /**
  * Usual URLs and queries without the parser, which looks at one character after the other: most calls parse one.
- * whatwg-url is patched to ask here first (see `build/patches.ts`).
  * May import: nothing.
  */
 
-/** What whatwg-url keeps of a URL, in its order. */
-export interface UrlRecord {
-  scheme: string;
-  username: string;
-  password: string;
-  host: string;
-  port: null;
-  path: string[];
-  query: string | null;
-  fragment: null;
+/** The parts of a URL as they stand in it. */
+export interface PlainUrl {
+  /** Without the colon. */
+  readonly scheme: string;
+  readonly host: string;
+  /** With its first slash. */
+  readonly path: string;
+  /** Without the question mark; undefined without one. */
+  readonly query: string | undefined;
 }
 
 /**
@@ -21,26 +19,21 @@ export interface UrlRecord {
  * characters that the parser would leave as they are.
  */
 const PLAIN =
-  /^(https?):\/\/((?:[a-z\d-]+\.)*[a-z][a-z\d-]*)\/([\w\-.~!$&()*+,;=:@/%]*)(?:\?([\w\-.~!$&()*+,;=:@/%?]*))?$/;
+  /^(https?):\/\/((?:[a-z\d-]+\.)*[a-z][a-z\d-]*)(\/[\w\-.~!$&()*+,;=:@/%]*)(?:\?([\w\-.~!$&()*+,;=:@/%?]*))?$/;
 /** Segments that may mean another place, and names that must be checked. */
 const SPECIAL = /\/(?:\.|%2e)|xn--/i;
 /** What decoding would change. */
 const ENCODED = /[^\x00-\x24\x26-\x2a\x2c-\x7f]/;
 
-/** The record of a plain URL, or null when the parser has to look at it. */
-export function plainUrl(text: string): UrlRecord | null {
+/** The parts of a plain URL, or null when the parser has to look at it. */
+export function plainUrl(text: string): PlainUrl | null {
   const match = PLAIN.exec(text);
   if (match === null || SPECIAL.test(text)) return null;
-  const [, scheme = '', host = '', path = '', query = null] = match;
   return {
-    scheme,
-    username: '',
-    password: '',
-    host,
-    port: null,
-    path: path.split('/'),
-    query,
-    fragment: null,
+    scheme: match[1] as string,
+    host: match[2] as string,
+    path: match[3] as string,
+    query: match[4],
   };
 }
 

@@ -1,20 +1,37 @@
 /**
  * The names that undici and whatwg-url find in scope: what they were before a guest could change them.
  * The bundler puts these in front of their files. Published nowhere.
- * May import: platform.
+ * May import: platform, stubs.
  */
-export { Bytes as Buffer } from '../stubs/buffer.ts';
-export { AbortController, AbortSignal } from './abort.ts';
-export { Blob, File } from './blob.ts';
-export { TextDecoder, TextDecoderStream, TextEncoder } from './encoding.ts';
-export { DOMException } from './errors.ts';
-export { MessagePort } from './message-port.ts';
-export { ReadableStream, TransformStream } from './streams.ts';
-export { queueMicrotask } from './timers.ts';
-export { URL, URLSearchParams } from './url.ts';
+import { Bytes } from '../stubs/buffer.ts';
+import { AbortController, AbortSignal } from './abort.ts';
+import { Blob, File } from './blob.ts';
+import { TextDecoder, TextDecoderStream, TextEncoder } from './encoding.ts';
+import { DOMException } from './errors.ts';
+import { MessagePort } from './message-port.ts';
+import { ReadableStream, TransformStream } from './streams.ts';
+import { queueMicrotask } from './timers.ts';
+import { URL, URLSearchParams } from './url.ts';
 
-const kept = { WeakRef, FinalizationRegistry };
-const keptWeakRef = kept.WeakRef;
-const keptRegistry = kept.FinalizationRegistry;
-/** undici needs both at call time, guests get neither. */
-export { keptWeakRef as WeakRef, keptRegistry as FinalizationRegistry };
+/** @public One object, since a module's exports would be made three times over for each `require`. */
+export const scope = {
+  Buffer: Bytes,
+  AbortController,
+  AbortSignal,
+  Blob,
+  File,
+  TextDecoder,
+  TextDecoderStream,
+  TextEncoder,
+  DOMException,
+  MessagePort,
+  ReadableStream,
+  TransformStream,
+  queueMicrotask,
+  URL,
+  URLSearchParams,
+  // Packages need these at call time, guests get none.
+  WeakRef,
+  FinalizationRegistry,
+  SharedArrayBuffer,
+};

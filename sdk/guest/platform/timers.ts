@@ -24,11 +24,21 @@ const waiting = createTable<Timer>();
 let lastId = 0;
 let started = 0;
 let allowed = false;
+/** Whether there may be some waiting: saves each call without timers the look. */
+let used = false;
 
-/** Timers are accepted only while a call is under way; others get an id and never fire. */
-export function allowTimers(yes: boolean): void {
-  allowed = yes;
+/** A call begins. Timers are accepted only while one is under way; others get an id and never fire. */
+export function allowTimers(): void {
+  allowed = true;
   started = 0;
+}
+
+/** No call is under way any more: every timer ends. */
+export function endTimers(): void {
+  allowed = false;
+  if (!used) return;
+  used = false;
+  waiting.drain((id) => send('cancelTimer', id, ''));
 }
 
 function start(handler: unknown, delay: unknown, repeat: boolean, args: unknown[]): number {
@@ -41,6 +51,7 @@ function start(handler: unknown, delay: unknown, repeat: boolean, args: unknown[
   const wanted = Math.trunc(Number(delay)) || 0;
   const delayMs = wanted < 0 || wanted > MAX_DELAY_MS ? 0 : wanted;
   const run = (): void => void apply(handler, globalThis, args);
+  used = true;
   waiting.set(id, { run, everyMs: repeat ? Math.max(delayMs, 1) : -1 });
   send('timer', id, `${delayMs}`);
   return id;
@@ -76,11 +87,6 @@ export function fireTimer(id: number): void {
     reportError(error);
   }
   if (timer.everyMs >= 0 && waiting.get(id) === timer) send('timer', id, `${timer.everyMs}`);
-}
-
-/** End every timer: its call is over. */
-export function cancelTimers(): void {
-  if (waiting.size > 0) waiting.drain((id) => send('cancelTimer', id, ''));
 }
 
 const settled = Promise.resolve();
