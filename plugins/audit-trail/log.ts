@@ -61,7 +61,13 @@ export function createLog(kv: KvNamespace) {
       const page = wanted ?? newest;
       const oldest = Math.max(1, newest + 1 - PAGES);
       if (page < oldest || page > newest) return null;
-      return { page, entries: await entriesOf(page), older: page > oldest ? page - 1 : null };
+      const entries = (await entriesOf(page)).toSorted(newestFirst);
+      return { page, entries, older: page > oldest ? page - 1 : null };
     },
   };
+}
+
+/** Events come in any order; those of one moment stay as they came. */
+function newestFirst(a: Entry, b: Entry): number {
+  return Date.parse(b.at) - Date.parse(a.at);
 }

@@ -54,3 +54,11 @@ test('an event that comes again is not written twice, over the edge of a page ei
   await log.add(entry(99));
   expect((await log.read(null))?.entries).toHaveLength(1);
 });
+
+test('a page shows the newest first, in whatever order its events came', async () => {
+  const log = createLog(createKv().kv);
+  for (const minute of [2, 3, 1])
+    await log.add({ ...entry(minute), at: `2026-01-01T00:0${minute}:00.000Z` });
+  const shown = await log.read(null);
+  expect(shown?.entries.map(({ eventId }) => eventId)).toEqual(['e3', 'e2', 'e1']);
+});
