@@ -58,7 +58,7 @@ test('of events, for which nobody waits, more are handed on at once than of call
   await trusted(kit, bundle);
   const ahead = (calls: readonly CallOptions[]) => {
     const answers = together(kit, bundle, calls);
-    const [runner] = kit.sandbox.status().runners.filter(({ inFlight }) => inFlight > 0);
+    const runner = kit.sandbox.status().runners.find(({ inFlight }) => inFlight > 0);
     return { answers, inEach: (runner?.inFlight ?? 0) / (runner?.isolates ?? 1) };
   };
   const calls = numbers(0, 40).map((n): CallOptions => ({ input: { n } }));
