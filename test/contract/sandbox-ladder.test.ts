@@ -89,7 +89,7 @@ test('a heap that grows beyond its limit is answered as memory', async () => {
 test('a heap that V8 can not even report as full is answered, and nobody else pays', async () => {
   await using kit = openKit();
   const bundle = bundleOf('const m = new Map(); for (let i = 0; ; i++) m.set(i, i);', {
-    limits: { cpuMs: 2_000, memoryMb: 16 },
+    limits: { cpuMs: 2_000, memoryMb: 16, wallMs: 15_000 },
   });
   expect(['MEMORY_EXCEEDED', 'RUNNER_KILLED']).toContain(resultOf(await kit.call(bundle)));
   expect(resultOf(await kit.call(quiet, { org: 'other' }))).toBe('fine');
