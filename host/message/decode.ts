@@ -192,7 +192,9 @@ function readRights(value: unknown): ReadonlySet<string> | null {
         : null;
   if (!list || list.length > MAX_RIGHTS) return null;
   if (!list.every((right) => typeof right === 'string')) return null;
-  return new Set(list.filter((right) => right !== ''));
+  const rights = new Set(list);
+  rights.delete('');
+  return rights;
 }
 
 function readBody(value: unknown): { base64: string | null; bytes: number } | Refusal {
@@ -218,19 +220,27 @@ function isBase64(text: string): boolean {
 function headerList(value: unknown): [string, string][] {
   if (!isObject(value)) return [];
   const list: [string, string][] = [];
-  for (const [name, content] of Object.entries(value)) {
-    if (typeof content === 'string') list.push([name, content]);
-    else if (typeof content === 'number') list.push([name, String(content)]);
-    else if (Array.isArray(content))
-      list.push([name, content.filter((part) => typeof part === 'string').join(', ')]);
+  // JSON objects have no inherited names; no lists in between, since this is done for every message.
+  for (const name in value) {
+    const text = headerText(value[name]);
+    if (text !== null && HEADER_NAME.test(name) && !/[\r\n\0]/.test(text)) list.push([name, text]);
   }
-  return list.filter(
-    ([name, text]) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !/[\r\n\0]/.test(text),
-  );
+  return list;
+}
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+function headerText(content: unknown): string | null {
+  if (typeof content === 'string') return content;
+  if (typeof content === 'number') return String(content);
+  if (!Array.isArray(content)) return null;
+  return content.filter((part) => typeof part === 'string').join(', ');
 }
 
 function headerValue(headers: readonly [string, string][], lower: string): string | undefined {
-  return headers.find(([name]) => name.toLowerCase() === lower)?.[1];
+  for (const [name, text] of headers)
+    if (name.length === lower.length && name.toLowerCase() === lower) return text;
+  return undefined;
 }
 
 /** An AMQP header by name in any case. */

@@ -7,6 +7,7 @@ import { groupOf } from './calls/placement.ts';
 import type { Fleet, Lane } from './calls/records.ts';
 import type { Runner } from './process/runner.ts';
 import { disposeSlot } from './calls/slots.ts';
+import { raiseIfCalm } from './yielding.ts';
 
 const EVERY_MS = 1_000;
 const MB = 1_048_576;
@@ -50,6 +51,7 @@ function freeForBudget(engine: Engine, totalBytes: number): void {
 
 function tidyRunner(engine: Engine, runner: Runner, now: number): void {
   if (!runner.group) return;
+  raiseIfCalm(engine, runner, now);
   const why = runner.state === 'serving' ? wornBecause(engine, runner, now) : null;
   if (why) drainRunner(engine, runner, why);
   const unused = runner.slots.size === 0 && runner.group.starting === null;

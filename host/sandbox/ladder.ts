@@ -19,6 +19,7 @@ import { isQuick } from './calls/pace.ts';
 import type { Lane, Slot } from './calls/records.ts';
 import type { Runner } from './process/runner.ts';
 import { disposeSlot } from './calls/slots.ts';
+import { lowerIfComputing } from './yielding.ts';
 
 export interface Ladder extends Disposable {
   /** Something is in flight: tick until nothing is. */
@@ -127,6 +128,7 @@ function checkRunner(engine: Engine, runner: Runner, now: number, memory: boolea
     engine.activeRunners.delete(runner);
     return;
   }
+  lowerIfComputing(engine, runner, now);
   const { heartbeatMs } = engine.settings;
   if (runner.pingAt > 0 && now - runner.pingAt > heartbeatMs) {
     const reason = `no heartbeat for ${heartbeatMs} ms`;

@@ -71,16 +71,17 @@ export function createRouteTable<Target>(
 
   return (method, path) => {
     const segments = path.split('/').slice(1);
-    const allowed = new Set<string>();
+    // Made when it is needed: most calls find their route.
+    let allowed: Set<string> | null = null;
     for (const route of routes) {
       const params = match(route.pattern, segments);
       if (!params) continue;
       const wanted = route.route.method;
       if (wanted === '*' || wanted === method || (wanted === 'GET' && method === 'HEAD'))
         return { kind: 'found', route, params };
-      allowed.add(wanted);
+      (allowed ??= new Set()).add(wanted);
     }
-    return allowed.size > 0 ? { kind: 'wrongMethod', allowed: [...allowed] } : { kind: 'none' };
+    return allowed ? { kind: 'wrongMethod', allowed: [...allowed] } : { kind: 'none' };
   };
 }
 
@@ -130,8 +131,9 @@ function match(pattern: Pattern, segments: readonly string[]): Record<string, st
   const { length } = pattern.segments;
   if (pattern.rest ? segments.length <= length : segments.length !== length) return null;
   const params: Record<string, string> = {};
-  for (const [index, { before, param, after }] of pattern.segments.entries()) {
-    const text = segments[index] ?? '';
+  let index = 0;
+  for (const { before, param, after } of pattern.segments) {
+    const text = segments[index++] ?? '';
     if (param === null) {
       if (text !== before) return null;
       continue;

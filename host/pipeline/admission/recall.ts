@@ -69,12 +69,17 @@ export function createRecall(options: RecallOptions = {}): Recall {
   // Answered ones in the order of their end: a Map keeps insertion order.
   const ended = new Map<string, Entry>();
   let bytes = 0;
+  // No earlier than this is one of them to be forgotten: most calls need not look.
+  let nextEnd = Infinity;
 
   function forgetOld(): void {
     const now = clock.monotonic();
+    const over = (): boolean => entries.size > maxEntries || bytes > maxBytes;
+    if (now < nextEnd && !over()) return;
+    nextEnd = Infinity;
     for (const [key, entry] of ended) {
-      const over = entries.size > maxEntries || bytes > maxBytes;
-      if (!over && (entry.endsAt ?? 0) > now) return;
+      nextEnd = entry.endsAt ?? 0;
+      if (nextEnd > now && !over()) return;
       ended.delete(key);
       entries.delete(key);
       bytes -= entry.bytes;
@@ -90,6 +95,7 @@ export function createRecall(options: RecallOptions = {}): Recall {
       settle(reply) {
         if (reply) {
           entry.endsAt = clock.monotonic() + keepMs;
+          nextEnd = Math.min(nextEnd, entry.endsAt);
           entry.bytes = reply.body.length;
           bytes += entry.bytes;
           ended.set(key, entry);

@@ -2,15 +2,11 @@
  * Which runner an isolate is opened in: the lane's group, a runner with room, or a new one bound to the plug-in.
  * May import: kernel.
  */
-import { setPriority } from 'node:os';
-
-import { HostError, messageOf } from '../../kernel/errors.ts';
+import { HostError } from '../../kernel/errors.ts';
 import { createGroup, type Engine } from '../engine.ts';
 import type { Fleet, Group, Lane } from './records.ts';
 import type { Runner } from '../process/runner.ts';
-
-/** Of runners that serve an org over its CPU time; 19 is the lowest priority. */
-const NICENESS = 10;
+import { lowerForGood } from '../yielding.ts';
 
 /** The group that serves a lane now. */
 export function groupOf(engine: Engine, lane: Lane): Group {
@@ -24,7 +20,7 @@ export async function place(engine: Engine, lane: Lane): Promise<Runner> {
     const group = groupOf(engine, lane);
     const runner = pick(engine, lane, group);
     if (runner) return runner;
-    group.starting ??= startIn(engine, lane.fleet, group);
+    group.starting ??= startIn(engine, lane, group);
     await group.starting;
   }
 }
@@ -38,7 +34,7 @@ function pick(engine: Engine, lane: Lane, group: Group): Runner | null {
   return null;
 }
 
-async function startIn(engine: Engine, fleet: Fleet, group: Group): Promise<Runner> {
+async function startIn(engine: Engine, lane: Lane, group: Group): Promise<Runner> {
   try {
     const runner = await engine.pool.take();
     if (engine.closing) {
@@ -46,7 +42,7 @@ async function startIn(engine: Engine, fleet: Fleet, group: Group): Promise<Runn
       runner.kill({ kind: 'retired', reason, culprit: null });
       throw new HostError('RUNNER_UNAVAILABLE', reason);
     }
-    if (runner.alive) bind(engine, runner, fleet, group);
+    if (runner.alive) bind(engine, runner, lane, group);
     return runner;
   } finally {
     group.starting = null;
@@ -54,11 +50,13 @@ async function startIn(engine: Engine, fleet: Fleet, group: Group): Promise<Runn
 }
 
 /** From here on the runner belongs to this version of this plug-in, until its end. */
-function bind(engine: Engine, runner: Runner, fleet: Fleet, group: Group): void {
+function bind(engine: Engine, runner: Runner, lane: Lane, group: Group): void {
+  const { fleet } = lane;
   runner.state = 'serving';
   runner.group = group;
   group.runners.add(runner);
-  if (fleet.bundle.niced) lowerPriority(engine, runner);
+  if (fleet.bundle.niced) lowerForGood(engine, runner, 'last');
+  else if (group.own && isOnProbation(lane)) lowerForGood(engine, runner, 'yielding');
   runner.limit(fleet.frameBytes);
   runner.send({ type: 'prelude', body: engine.settings.prelude.source });
   runner.send({ type: 'main', body: fleet.bundle.source });
@@ -67,13 +65,9 @@ function bind(engine: Engine, runner: Runner, fleet: Fleet, group: Group): void 
   runner.send({ type: 'plan', body: fleet.plan });
 }
 
-function lowerPriority(engine: Engine, runner: Runner): void {
-  try {
-    setPriority(runner.pid, NICENESS);
-  } catch (error) {
-    // It ended meanwhile, or the system does not allow it: then it runs like any other.
-    engine.settings.log.warn('runner.not_niced', { pid: runner.pid, error: messageOf(error) });
-  }
+/** It killed a runner lately: this one is for nobody else. */
+function isOnProbation({ kind, soloUntil }: Lane): boolean {
+  return kind === 'org' && soloUntil > 0 && soloUntil !== Infinity;
 }
 
 /** Hand the code caches over once both are made; until then isolates open without. */

@@ -6,6 +6,7 @@ import type { DecodedFrame } from '../../runner/codec.ts';
 import type { ToRunner } from '../../runner/frames.ts';
 import { openChild, type ChildLink } from './child-link.ts';
 import { openMemoryGauge, type MemoryGauge } from './memory.ts';
+import type { ThreadGauge } from './priority.ts';
 import type { Group, Lane, Slot } from '../calls/records.ts';
 import type { RunnerStatus } from '../sandbox.ts';
 import type { Spawner } from './spawn.ts';
@@ -54,6 +55,12 @@ export class Runner {
   lastUsed: number;
   /** Code caches that were not made yet when it was bound. */
   wantsCaches = false;
+  /** What its isolates compute, while that may be much; see `yielding.ts`. */
+  gauge: ThreadGauge | null = null;
+  gaugeSince = 0;
+  gaugeDue = 0;
+  /** Until when it runs at a lower priority than others, monotonic ms; 0 while it does not. */
+  lowUntil = 0;
   readonly #link: ChildLink;
   readonly #now: () => number;
   #memory: MemoryGauge | null = null;
