@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 import type { BucketName } from './cluster/link/options.ts';
-import { LIMITS, type LimitName } from './quotas/limits.ts';
+import { LIMITS, MAX_CALLS_PER_ISOLATE, type LimitName } from './quotas/limits.ts';
 
 const ms = z.int().min(1).max(86_400_000);
 const url = (...schemes: string[]) =>
@@ -71,6 +71,8 @@ const sandbox = z.strictObject({
   maxRunners: z.int().min(2).max(1_024).default(64),
   /** Least isolation of every plug-in, whatever its manifest says: a runner for each org, or an isolate for each call. */
   isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
+  /** Calls that one isolate may hold at once, whatever the manifests say with `callsPerIsolate`. */
+  callsPerIsolate: z.int().min(1).max(MAX_CALLS_PER_ISOLATE).default(MAX_CALLS_PER_ISOLATE),
   /** An isolate without calls for so long is freed, in ms. */
   idleMs: ms.default(60_000),
   /** Memory of all runners together, in MB, above which the isolates longest unused are freed; else half of the machine's. */

@@ -69,6 +69,7 @@ export function sandboxOptions({ sandbox }: Config): Omit<SandboxOptions, 'prelu
     spares: sandbox.spares,
     maxRunners: sandbox.maxRunners,
     idleMs: sandbox.idleMs,
+    maxCallsPerIsolate: sandbox.callsPerIsolate,
     heapEveryCalls: sandbox.heapEveryCalls,
     ...(sandbox.memoryBudgetMb === undefined ? {} : { memoryBudgetMb: sandbox.memoryBudgetMb }),
     strict: sandbox.strict,

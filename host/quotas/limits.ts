@@ -97,6 +97,9 @@ export const LIMITS = {
   },
 } as const satisfies Record<string, LimitInfo>;
 
+/** Calls that one isolate may hold at once, where the manifest asks for it. */
+export const MAX_CALLS_PER_ISOLATE = 16;
+
 export type LimitName = keyof typeof LIMITS;
 /** All limits of one plug-in, resolved: what inner code sees. */
 export type Limits = Readonly<Record<LimitName, number>>;

@@ -25,8 +25,11 @@ export type ToRunner =
   | { readonly type: 'mainCache'; readonly body: Uint8Array }
   /** Limits and set-up of the plug-in: JSON `RunnerPlan`. Binds the runner; comes once. */
   | { readonly type: 'plan'; readonly body: string }
-  /** Make an isolate; answered by `opened` or `refused`. */
-  | { readonly type: 'open'; readonly slot: number }
+  /**
+   * Make an isolate; answered by `opened` or `refused`. `value`: how many calls it may hold at once, 1 if it is left out;
+   * once it is open, the slots from `slot` on are one for each, and all other frames speak of them.
+   */
+  | { readonly type: 'open'; readonly slot: number; readonly value?: number }
   /** Begin a call; `value` is the wall budget in ms, `body` the guest's JSON. */
   | {
       readonly type: 'call';
@@ -65,12 +68,15 @@ export type ToRunner =
       readonly value: number;
       readonly body: string;
     }
-  /** End an isolate whatever it does; answered by `gone`. */
+  /**
+   * End an isolate whatever it does; answered by `gone`. Where it has several slots, this one and its call end; the
+   * isolate ends with the last one, or if its thread does not leave the call.
+   */
   | { readonly type: 'dispose'; readonly slot: number }
   /** Answered by `pong` with the same value. */
   | { readonly type: 'ping'; readonly value: number };
 
-/** Why a runner ended an isolate on its own. */
+/** Why a runner ended an isolate, or one of several slots of it, on its own. */
 export type OverCause =
   | 'cpu'
   | 'entry'
@@ -78,7 +84,9 @@ export type OverCause =
   | 'memory'
   | 'hostCalls'
   | 'tooLarge'
-  | 'background';
+  | 'background'
+  /** Another call of the isolate broke a limit that ends them all. */
+  | 'neighbour';
 
 /** Runner to host. */
 export type FromRunner =
@@ -143,7 +151,7 @@ export type FromRunner =
       readonly value: number;
       readonly body: string;
     }
-  /** A limit ended the isolate; body is an `OverCause`, `value` CPU in microseconds; `gone` follows once it stands still. */
+  /** A limit ended the isolate, or this slot of it; body is an `OverCause`, `value` CPU in microseconds; `gone` follows once it stands still. */
   | {
       readonly type: 'over';
       readonly slot: number;
@@ -151,7 +159,7 @@ export type FromRunner =
       readonly value: number;
       readonly body: string;
     }
-  /** The isolate is disposed and its thread left it: the slot number is free again. `value`: CPU of the call that it ended with. */
+  /** The isolate is disposed, or its slot closed, and its thread left it: the slot number is free again. `value`: CPU of the call that it ended with. */
   | { readonly type: 'gone'; readonly slot: number; readonly value: number }
   /** V8 gave up inside this isolate; the runner kills itself after this frame. */
   | { readonly type: 'catastrophe'; readonly slot: number; readonly body: string }

@@ -6,15 +6,18 @@ import ivm from 'isolated-vm';
 import type { CachedScript } from './boot.ts';
 import type { DecodedFrame } from './codec.ts';
 import { SCRIPT_END, type RunnerPlan } from './frames.ts';
-import { Guest, type GuestKit } from './guest.ts';
+import { Guest } from './guest.ts';
+import type { GuestKit } from './kit.ts';
 import { die, openLink } from './link.ts';
+import type { Seat } from './seat.ts';
 import { createTrimmer } from './trimmer.ts';
 import { createWatchdog } from './watchdog.ts';
 
 // Guests are not told where this machine stands.
 process.env['TZ'] = 'UTC';
 
-const guests = new Map<number, Guest>();
+/** Where calls run, by slot. */
+const seats = new Map<number, Seat>();
 const watchdog = createWatchdog();
 const trimmer = createTrimmer();
 const prelude: CachedScript = { source: '', filename: 'vcx:prelude', cache: null };
@@ -30,16 +33,16 @@ function onFrame(frame: DecodedFrame): void {
     case 'call':
     case 'quickCall':
     case 'nextCall':
-      if (guests.get(slot)?.begin(frame) === false) die();
+      if (seats.get(slot)?.begin(frame) === false) die();
       return;
     case 'hostReply':
-      return guests.get(slot)?.hostReply(call, value, body);
+      return seats.get(slot)?.hostReply(call, value, body);
     case 'ping':
       return link.send({ type: 'pong', value });
     case 'open':
-      return open(slot);
+      return open(slot, value);
     case 'dispose':
-      return guests.get(slot)?.dispose();
+      return seats.get(slot)?.dispose();
     default:
       bind(frame);
   }
@@ -82,18 +85,15 @@ function createKit(plan: RunnerPlan): GuestKit {
     },
     watch: (guest) => watchdog.watch(guest),
     mayTrim: (guest) => trimmer.add(guest),
-    forget(guest) {
-      trimmer.drop(guest);
-      guests.delete(guest.slot);
-    },
+    place: (seat) => seats.set(seat.slot, seat),
+    vacate: (slot) => seats.delete(slot),
+    forget: (guest) => trimmer.drop(guest),
   };
 }
 
-function open(slot: number): void {
-  if (!kit || guests.has(slot)) return die();
-  const guest = new Guest(slot, kit);
-  guests.set(slot, guest);
-  void guest.open(); // never rejects
+function open(slot: number, count: number): void {
+  if (!kit || seats.has(slot)) return die();
+  void new Guest(slot, Math.max(1, count), kit).open(); // never rejects
 }
 
 function copyOf(bytes: Uint8Array): ivm.ExternalCopy<ArrayBuffer> {

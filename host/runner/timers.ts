@@ -1,42 +1,54 @@
 /**
- * The timers of one guest: bounded in number, all gone at the end of a call.
+ * The timers of one isolate: bounded in number, each of one call.
  * May import: nothing.
  */
 
-export interface GuestTimers {
-  /** Start timer `id`; false when the guest has too many. */
-  start(id: number, delayMs: number): boolean;
+export interface GuestTimers<Owner> {
+  /** Start timer `id`; false when there are too many. */
+  start(owner: Owner, id: number, delayMs: number): boolean;
   cancel(id: number): void;
-  clear(): void;
+  /** Those of one owner, or all. */
+  clear(owner?: Owner): void;
 }
 
-/** Timers a guest may have pending at once. */
+interface Timer<Owner> {
+  readonly owner: Owner;
+  readonly timeout: NodeJS.Timeout;
+}
+
+/** Timers a guest may have pending at once for each call that it may have. */
 export const MAX_TIMERS = 1_000;
 const MAX_DELAY_MS = 600_000;
 
-/** `fire` is called with the id of a timer that is due. */
-export function createGuestTimers(fire: (id: number) => void): GuestTimers {
-  const pending = new Map<number, NodeJS.Timeout>();
+/** `fire` is called with a timer that is due, and whose it is. */
+export function createGuestTimers<Owner>(
+  most: number,
+  fire: (owner: Owner, id: number) => void,
+): GuestTimers<Owner> {
+  const pending = new Map<number, Timer<Owner>>();
+
+  function cancel(id: number): void {
+    clearTimeout(pending.get(id)?.timeout);
+    pending.delete(id);
+  }
+
   return {
-    start(id, delayMs) {
-      if (pending.size >= MAX_TIMERS) return false;
-      clearTimeout(pending.get(id));
+    start(owner, id, delayMs) {
+      if (pending.size >= most) return false;
+      cancel(id);
       const ms = delayMs >= 0 ? Math.min(delayMs, MAX_DELAY_MS) : 0;
       const due = (): void => {
         pending.delete(id);
-        fire(id);
+        fire(owner, id);
       };
-      pending.set(id, setTimeout(due, ms));
+      pending.set(id, { owner, timeout: setTimeout(due, ms) });
       return true;
     },
-    cancel(id) {
-      clearTimeout(pending.get(id));
-      pending.delete(id);
-    },
-    clear() {
+    cancel,
+    clear(owner) {
       if (pending.size === 0) return;
-      for (const timer of pending.values()) clearTimeout(timer);
-      pending.clear();
+      for (const [id, timer] of pending)
+        if (owner === undefined || timer.owner === owner) cancel(id);
     },
   };
 }

@@ -48,7 +48,7 @@ export function fleetOf(engine: Engine, bundle: GuestBundle): Fleet {
   const found = known.get(bundle);
   if (found && found.engine === engine && !found.fleet.retired) return found.fleet;
   const { plugin, version, digest, isolation } = bundle;
-  const rest = [isolation, bundle.limits, bundle.bindings, bundle.niced];
+  const rest = [isolation, bundle.limits, bundle.bindings, bundle.niced, bundle.callsPerIsolate];
   const key = `${plugin}\0${version}\0${digest}\0${JSON.stringify(rest)}`;
   let fleet = engine.fleets.get(key);
   if (!fleet) engine.fleets.set(key, (fleet = createFleet(engine, bundle, key)));
@@ -89,6 +89,7 @@ function createLane(engine: Engine, fleet: Fleet, org: string, kind: Lane['kind'
     org,
     fleet,
     kind,
+    seats: seatsOf(engine.settings, fleet.bundle, kind),
     slots: new Set(),
     idle: [],
     queue: [],
@@ -107,6 +108,12 @@ function createLane(engine: Engine, fleet: Fleet, org: string, kind: Lane['kind'
     straightCalls: 0,
     slowUntil: 0,
   };
+}
+
+/** Suspects run alone, and so does who wants an isolate for each call. */
+function seatsOf(settings: SandboxSettings, bundle: GuestBundle, kind: Lane['kind']): number {
+  if (kind === 'trial' || bundle.isolation === 'request') return 1;
+  return Math.min(bundle.callsPerIsolate ?? 1, settings.maxCallsPerIsolate);
 }
 
 function planOf(settings: SandboxSettings, { limits, bindings }: GuestBundle): RunnerPlan {

@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts';
 import { groupOf } from './calls/placement.ts';
 import type { Fleet, Lane } from './calls/records.ts';
 import type { Runner } from './process/runner.ts';
-import { disposeSlot } from './calls/slots.ts';
+import { disposeSlot, isNeeded } from './calls/slots.ts';
 import { raiseIfCalm } from './yielding.ts';
 
 const EVERY_MS = 1_000;
@@ -35,7 +35,7 @@ function tidy(engine: Engine): void {
 function freeIdle(engine: Engine, now: number): void {
   for (const slot of engine.idle) {
     if (now - slot.idleSince < engine.settings.idleMs) return;
-    disposeSlot(engine, slot);
+    if (!isNeeded(slot)) disposeSlot(engine, slot);
   }
 }
 
@@ -43,6 +43,7 @@ function freeForBudget(engine: Engine, totalBytes: number): void {
   let over = totalBytes - engine.settings.memoryBudgetMb * MB;
   for (const slot of engine.idle) {
     if (over <= 0) return;
+    if (isNeeded(slot)) continue;
     disposeSlot(engine, slot);
     engine.settings.metrics.count('sandbox_evictions_total');
     over -= ISOLATE_BYTES;
@@ -64,7 +65,7 @@ function wornBecause(engine: Engine, runner: Runner, now: number): string | null
   if (runner.calls >= runnerMaxCalls) return `it served ${runner.calls} calls`;
   if (now - runner.startedAt >= runnerMaxAgeMs) return 'its age';
   const allowed =
-    runner.baseline + runner.slots.size * GROWTH_PER_ISOLATE_BYTES + runnerMaxGrowthMb * MB;
+    runner.baseline + runner.isolates * GROWTH_PER_ISOLATE_BYTES + runnerMaxGrowthMb * MB;
   const floor = runner.memory?.floor ?? 0;
   return floor > allowed ? `it keeps ${Math.round(floor / MB)} MB` : null;
 }

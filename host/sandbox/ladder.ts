@@ -85,7 +85,18 @@ function checkQueue(engine: Engine, lane: Lane, now: number): void {
   if (lane.idle.length > 0) return;
   if (!head || now < lane.growAt || now - head.queuedAt < engine.settings.growAfterMs) return;
   if (lane.opening < lane.used || lane.opening === 0)
-    grow(engine, lane, Math.min(queue.length, helpful(engine, lane, now)) - lane.opening);
+    grow(engine, lane, Math.min(wanted(lane), helpful(engine, lane, now)) - lane.opening);
+}
+
+/** Isolates that would take all waiting calls. */
+function wanted({ queue, seats }: Lane): number {
+  return Math.ceil(queue.length / seats);
+}
+
+/** Isolates that it has; where calls share them, those that still take some. */
+function isolatesOf({ slots, seats }: Lane): number {
+  if (seats === 1) return slots.size;
+  return new Set([...slots].map(({ isolate }) => isolate).filter(({ ending }) => !ending)).size;
 }
 
 /**
@@ -108,7 +119,7 @@ function helpful(engine: Engine, lane: Lane, now: number): number {
   // Cores that other orgs' isolates are using already are no help.
   const others = (lane.home?.active.size ?? 0) - (lane.used - lane.opening);
   const cores = quick ? 1 : Math.max(1, CORES - others);
-  return Math.min(MOST_OPENING, Math.max(stuck, cores - lane.slots.size));
+  return Math.min(MOST_OPENING, Math.max(Math.ceil(stuck / lane.seats), cores - isolatesOf(lane)));
 }
 
 function tooLate(lane: Lane) {

@@ -1,11 +1,12 @@
 /**
  * What the sandbox can be told, with defaults, and its resolved form.
- * May import: kernel.
+ * May import: kernel, quotas.
  */
 import { totalmem } from 'node:os';
 import { silentLog, type Log } from '../kernel/log.ts';
 import { createMetrics, type Metrics } from '../kernel/metrics.ts';
 import { systemClock, type Clock } from '../kernel/time.ts';
+import { MAX_CALLS_PER_ISOLATE } from '../quotas/limits.ts';
 import type { BreakerOptions } from './calls/breaker.ts';
 
 /** The trusted script that runs first in every isolate; see `sdk/guest/abi.ts`. */
@@ -39,6 +40,8 @@ export interface SandboxOptions {
   /** Age of the oldest waiting call, ms, from which an org gets further isolates. @default 5 */
   readonly growAfterMs?: number;
 
+  /** Calls that one isolate may hold at once, whatever its bundle says. @default 16 */
+  readonly maxCallsPerIsolate?: number;
   /** An isolate without calls for so long is freed, ms. @default 60000 */
   readonly idleMs?: number;
   /** RSS of all runners together above which the isolates longest unused are freed, MB. @default half of the machine's memory */
@@ -102,6 +105,7 @@ export const SANDBOX_DEFAULTS = {
   orgsPerRunner: 200,
   queuePerOrg: 512,
   growAfterMs: 5,
+  maxCallsPerIsolate: MAX_CALLS_PER_ISOLATE,
   idleMs: 60_000,
   isolateMaxCalls: 100_000,
   isolateMaxAgeMs: 600_000,

@@ -16,6 +16,8 @@ export interface GuestBundle {
   readonly limits: Limits;
   /** `plugin`: one runner for all orgs, an isolate each; `org`: a runner for each org; `request`: a fresh isolate for each call. */
   readonly isolation: 'plugin' | 'org' | 'request';
+  /** Calls of one org that one isolate may hold at once; not with `request`. @default 1 */
+  readonly callsPerIsolate?: number;
   /** Names of the bindings that appear on `env`. */
   readonly bindings: readonly string[];
   /** Its runners get what CPU time others leave. @default false */

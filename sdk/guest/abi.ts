@@ -13,6 +13,8 @@
  * With `keep` true at `call`, the messages of that call are not posted but kept until the runner enters with `take`,
  * which returns them one after the other, each as kind, id and length of its text in UTF-16 units with a line break
  * behind each of the three, then the text. A guest with much to say posts what it kept, and the rest one by one.
+ * Several calls may be under way at once. Each entry is made for one of them: the one that begins, whose host call is
+ * answered, or whose timer is due. What the guest then asks for is that call's, unless it says `as`.
  * The plug-in's script assigns its default export to `globalThis.__vcx_plugin`; `enter('load')` takes it away.
  *
  * The runner itself answers host calls of the binding `vcx:crypto` (they are not granted and not counted):
@@ -26,7 +28,8 @@
  * V8 flags, refuse each other.
  *
  * A promise that a guest rejects and nobody handles makes isolated-vm reject the entry in which it happened; that
- * is no failure of the call, which is answered by `reply` or `threw` all the same.
+ * is no failure of the call, which is answered by `reply` or `threw` all the same. Nor is it one of any other call that is
+ * under way: whose promise it was nobody knows.
  */
 
 /** Kinds that the runner sends in. `id` is the call for `call`, the sequence number for the others. */
@@ -67,6 +70,8 @@ export type PostKind =
   | 'timer'
   /** id: timer. */
   | 'cancelTimer'
+  /** id: call; what follows in this entry is said for that call; without it, for the one that was entered. */
+  | 'as'
   /** id: 0; text: messages that were kept, in the form of `take`. */
   | 'kept';
 

@@ -1,17 +1,16 @@
 /**
  * The guest's halves of the bindings: what appears on `env`. A new binding is one class and one line in `HALVES`.
- * May import: fetch, hostcall, install, platform, primordials.
+ * May import: calls, fetch, hostcall, install, platform, primordials.
  */
+import { type Call, currentCall } from './calls.ts';
 import { fetchThrough } from './fetch.ts';
 import { BindingError, hostCall } from './hostcall.ts';
 import { publish } from './install.ts';
 import { Response as GuestResponse } from './platform/fetch.ts';
 import { stringify } from './primordials.ts';
 
-/** Where a host call goes while the call it belongs to is under way. */
-export interface CallScope {
-  readonly over: boolean;
-}
+/** The call that a host call belongs to; null for the one that is at work. */
+export type CallScope = Call | null;
 
 /** `env` of a call that is over asks for nothing: its authority ended with it. */
 export class Binding {
@@ -23,9 +22,9 @@ export class Binding {
   }
   /** Call any method of the host's half; the typed methods are thin covers of it. */
   async call(method: string, args: readonly unknown[] = []): Promise<unknown> {
-    if (this.#scope.over)
-      throw new BindingError('CALL_OVER', 'The call this env belongs to is over');
-    return hostCall(this.#name, method, args);
+    const call = this.#scope ?? currentCall();
+    if (call.over) throw new BindingError('CALL_OVER', 'The call this env belongs to is over');
+    return hostCall(this.#name, method, args, call);
   }
 }
 
@@ -54,8 +53,8 @@ class FetchBinding extends Binding {
 }
 
 /** The global `fetch` of a plug-in that was granted it; works while a call is under way. */
-export function publishFetch(scope: CallScope): void {
-  const binding = new FetchBinding('fetch', scope);
+export function publishFetch(): void {
+  const binding = new FetchBinding('fetch', null);
   publish({ fetch: (input: RequestInfo | URL, init?: RequestInit) => binding.fetch(input, init) });
 }
 

@@ -4,54 +4,37 @@
  * May import: everything in this folder.
  */
 import type { EnterKind, GuestFailure, GuestRequest, GuestSetup } from './abi.ts';
-import { type CallScope, createBinding, publishFetch } from './bindings.ts';
+import { createBinding, publishFetch } from './bindings.ts';
+import { beginCall, type Call, endCall } from './calls.ts';
 import { Context } from './context.ts';
 import { describe } from './describe.ts';
 import { collectGarbage, keepMessages, send, takeKept } from './host.ts';
 import { dropHostCalls, settleHostCall } from './hostcall.ts';
-import { allowTimers, endTimers, fireTimer } from './platform/timers.ts';
-import { reportError, resetLog, setLogLineChars } from './platform/console.ts';
+import { endTimers, fireTimer } from './platform/timers.ts';
+import { reportError, setLogLineChars } from './platform/console.ts';
 import { parse, quote } from './primordials.ts';
 import { ReplyError } from './reply.ts';
 import { HANDLERS, type Handlers, runHandler } from './handlers.ts';
 import { NotificationContext } from './notification.ts';
 
-interface Call {
-  over: boolean;
-  answered: boolean;
-  /** Promises given to `waitUntil` that have not settled. */
-  pending: number;
-}
-
-/** Calls under way. */
-let calls = 0;
 let setup: GuestSetup = { bindings: [], responseBytes: 262_144, logLineChars: 2_000 };
 let plugin: Handlers = {};
-/** Whichever call is under way. */
-const anyCall: CallScope = {
-  get over() {
-    return calls === 0;
-  },
-};
-
-function settleIfDone(id: number, call: Call): void {
+function settleIfDone(call: Call): void {
   if (!call.answered || call.pending > 0 || call.over) return;
-  call.over = true;
-  if (--calls === 0) {
-    endTimers();
-    dropHostCalls();
-  }
-  send('settled', id, '');
+  endCall(call);
+  endTimers(call);
+  dropHostCalls(call);
+  send('settled', call.id, '');
 }
 
-async function finish(id: number, call: Call, work: unknown): Promise<void> {
+async function finish(call: Call, work: unknown): Promise<void> {
   try {
     await work;
   } catch (error) {
     reportError(error);
   }
   call.pending--;
-  settleIfDone(id, call);
+  settleIfDone(call);
 }
 
 function fail(id: number, error: unknown): void {
@@ -67,16 +50,13 @@ function createEnv(config: unknown, call: Call): Record<string, unknown> {
 }
 
 async function runCall(id: number, text: string): Promise<void> {
-  const call: Call = { over: false, answered: false, pending: 0 };
-  calls++;
-  allowTimers();
-  resetLog();
+  const call = beginCall(id);
   try {
     const request = parse(text) as GuestRequest;
     const waitUntil = (work: unknown): void => {
       if (call.over) throw new TypeError('The call is over');
       call.pending++;
-      void finish(id, call, work); // reports its own failure
+      void finish(call, work); // reports its own failure
     };
     const bind = (name: string) => createBinding(name, call);
     const About = request.handler === 'notification' ? NotificationContext : Context;
@@ -88,7 +68,7 @@ async function runCall(id: number, text: string): Promise<void> {
     fail(id, error);
   }
   call.answered = true;
-  settleIfDone(id, call);
+  settleIfDone(call);
 }
 
 function load(id: number, text: string): void {
@@ -96,7 +76,7 @@ function load(id: number, text: string): void {
   try {
     setup = parse(text) as GuestSetup;
     setLogLineChars(setup.logLineChars);
-    if (setup.bindings.includes('fetch')) publishFetch(anyCall);
+    if (setup.bindings.includes('fetch')) publishFetch();
     const exported = scope.__vcx_plugin;
     delete scope.__vcx_plugin;
     if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null)

@@ -1,11 +1,11 @@
 /**
  * Calls from the guest to host services, as messages with a number to answer to.
- * May import: abi, host, primordials.
+ * May import: abi, calls, primordials.
  */
-import { send } from './host.ts';
+import { type Call, currentCall, enterCall, oldestCall, sendFor } from './calls.ts';
 import { createTable, defineProperty, parse, quote, stringify, toText } from './primordials.ts';
 
-/** Calls one isolate may have waiting for their answers. */
+/** Host calls one call may have waiting for their answers. */
 const MAX_WAITING = 64;
 /** Arguments of one call, as JSON, in UTF-16 units. */
 const MAX_ARGS_CHARS = 1_048_576;
@@ -21,6 +21,7 @@ export class BindingError extends Error {
 defineProperty(BindingError.prototype, 'name', { value: 'BindingError' });
 
 interface Waiting {
+  readonly call: Call;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: BindingError) => void;
 }
@@ -40,13 +41,22 @@ function argsText(args: unknown): string {
 }
 
 /** Ask the host; rejects with a `BindingError`. */
-export async function hostCall(binding: string, method: string, args: unknown): Promise<unknown> {
-  if (waiting.size >= MAX_WAITING)
+export async function hostCall(
+  binding: string,
+  method: string,
+  args: unknown,
+  call = currentCall(),
+): Promise<unknown> {
+  if (call.hostWaiting >= MAX_WAITING)
     throw new BindingError('HOST_CALLS_IN_FLIGHT', `More than ${MAX_WAITING} host calls at once`);
   const text = argsText(args);
   const id = ++lastId;
-  const answer = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }));
-  send(
+  const answer = new Promise<unknown>((resolve, reject) =>
+    waiting.set(id, { call, resolve, reject }),
+  );
+  call.hostWaiting++;
+  sendFor(
+    call,
     'host',
     id,
     `{"binding":${quote(binding)},"method":${quote(toText(method))},"args":${text}}`,
@@ -56,16 +66,26 @@ export async function hostCall(binding: string, method: string, args: unknown): 
 
 /** The host has answered call `id`; late and unknown answers are dropped. */
 export function settleHostCall(id: number, text: string): void {
-  const call = waiting.get(id);
-  if (call === undefined) return;
+  const asked = waiting.get(id);
+  if (asked === undefined) return;
   waiting.delete(id);
+  asked.call.hostWaiting--;
+  enterCall(asked.call);
   const answer = parse(text) as { ok: boolean; value?: unknown; code?: string; message?: string };
-  if (answer.ok) call.resolve(answer.value);
-  else call.reject(new BindingError(answer.code ?? 'HOST_CALL_FAILED', answer.message ?? ''));
+  if (answer.ok) asked.resolve(answer.value);
+  else asked.reject(new BindingError(answer.code ?? 'HOST_CALL_FAILED', answer.message ?? ''));
 }
 
 /** The call is over: its answers will not come. Their promises stay pending, which costs nothing once unreachable. */
-export function dropHostCalls(): void {
+export function dropHostCalls(call: Call): void {
+  if (oldestCall() === null) return dropAll();
+  if (call.hostWaiting === 0) return;
+  waiting.visit((id, asked) => {
+    if (asked.call === call) waiting.delete(id);
+  });
+}
+
+function dropAll(): void {
   if (lastId === droppedId) return;
   droppedId = lastId;
   waiting.drain(() => {});

@@ -63,7 +63,7 @@ export interface Table<T> {
   get(id: number): T | undefined;
   set(id: number, value: T): void;
   delete(id: number): void;
-  readonly size: number;
+  visit(visit: (id: number, value: T) => void): void;
   /** Take everything out. */
   drain(visit: (id: number, value: T) => void): void;
 }
@@ -73,7 +73,6 @@ const mapGet = grab(Map.prototype as NumberMap, 'get');
 const mapSet = grab(Map.prototype as NumberMap, 'set');
 const mapDelete = grab(Map.prototype as NumberMap, 'delete');
 const mapForEach = grab(Map.prototype as NumberMap, 'forEach');
-const mapSize = grabGetter(Map.prototype, 'size') as (map: NumberMap) => number;
 
 export function createTable<T>(): Table<T> {
   const map: NumberMap = new Map<number, unknown>();
@@ -81,8 +80,8 @@ export function createTable<T>(): Table<T> {
     get: (id) => mapGet(map, id) as T | undefined,
     set: (id, value) => void mapSet(map, id, value),
     delete: (id) => void mapDelete(map, id),
-    get size() {
-      return mapSize(map);
+    visit(visit) {
+      mapForEach(map, (value, id) => visit(id, value as T));
     },
     drain(visit) {
       mapForEach(map, (value, id) => {

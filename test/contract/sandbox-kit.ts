@@ -63,6 +63,7 @@ export const tinyPrelude = { source: PRELUDE, digest: sha256(PRELUDE) };
 export interface BundleOptions {
   readonly plugin?: string;
   readonly isolation?: GuestBundle['isolation'];
+  readonly callsPerIsolate?: number;
   readonly limits?: Partial<Limits>;
   /** Statements before the export. */
   readonly before?: string;
@@ -85,6 +86,7 @@ export function scriptBundle(source: string, options: BundleOptions = {}): Guest
     source,
     limits: { ...defaultLimits(), ...options.limits },
     isolation: options.isolation ?? 'plugin',
+    callsPerIsolate: options.callsPerIsolate ?? 1,
     bindings: [],
   };
 }

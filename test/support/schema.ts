@@ -35,6 +35,8 @@ const TEXTS: Readonly<Record<string, string>> = {
   responseFilter: 'What happens to the answers of vCloud when the `response` handler fails',
   limits: 'What one call, one isolate and one org may spend',
   isolation: 'Who shares a runner process or an isolate',
+  callsPerIsolate:
+    'Calls of one org at once in one isolate: for handlers that wait; they share its globals, and its end',
 };
 
 interface Node {

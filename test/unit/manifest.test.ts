@@ -12,6 +12,7 @@ test('the example manifests are valid and defaults are filled in', () => {
   expect(parseManifest(hello)).toMatchObject({
     main: 'main.ts',
     isolation: 'plugin',
+    callsPerIsolate: 1,
     bindings: [],
     vcloud: { priority: 50, authorizationEnabled: false, rights: [] },
   });
@@ -27,6 +28,13 @@ test.each([
     'a right that is not declared',
     { ...hello, routes: [{ method: 'GET', path: '/a', rights: ['X'] }] },
     'routes.0.rights',
+  ],
+  ['half a call in an isolate', { ...hello, callsPerIsolate: 0.5 }, 'callsPerIsolate'],
+  ['too many calls in an isolate', { ...hello, callsPerIsolate: 17 }, 'callsPerIsolate'],
+  [
+    'several calls in an isolate that serves one',
+    { ...hello, isolation: 'request', callsPerIsolate: 2 },
+    'callsPerIsolate: with isolation `request` each call has an isolate of its own',
   ],
   ['a limit with a unit', { ...hello, limits: { memoryMb: '64 MB' } }, 'limits.memoryMb'],
   [

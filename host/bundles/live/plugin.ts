@@ -110,6 +110,7 @@ function guestBundle(
     source: script,
     limits: limits.resolve(manifest.name, manifest.limits),
     isolation: stricter(manifest.isolation, least),
+    callsPerIsolate: manifest.callsPerIsolate,
     bindings: manifest.bindings,
   };
 }

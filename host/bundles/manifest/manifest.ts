@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { HostError } from '../../kernel/errors.ts';
 import { configGrantSchema } from '../../bindings/config/index.ts';
 import { fetchGrantSchema } from '../../bindings/fetch/grant.ts';
-import { LIMITS, type LimitName } from '../../quotas/limits.ts';
+import { LIMITS, MAX_CALLS_PER_ISOLATE, type LimitName } from '../../quotas/limits.ts';
 import { explainIssues } from './errors.ts';
 import { notificationKeys } from './notifications.ts';
 import { authorizationCheckSchema, vcloudSchema } from './vcloud.ts';
@@ -99,6 +99,8 @@ export const manifestSchema = z
       .strictObject({ failClosed: z.boolean().default(false) })
       .default({ failClosed: false }),
     isolation: z.enum(['plugin', 'org', 'request']).default('plugin'),
+    /** Calls of one org that one isolate may hold at once; they share its globals, and its end. */
+    callsPerIsolate: z.int().min(1).max(MAX_CALLS_PER_ISOLATE).default(1),
   })
   .superRefine((manifest, context) => {
     if (manifest.routes.length === 0 && manifest.vcloud.apiFilters.some((f) => 'urlPattern' in f))
@@ -115,6 +117,13 @@ export const manifestSchema = z
       });
     for (const message of extensionProblems(manifest))
       context.addIssue({ code: 'custom', path: ['vcloud'], message });
+    if (manifest.isolation === 'request' && manifest.callsPerIsolate > 1)
+      context.addIssue({
+        code: 'custom',
+        path: ['callsPerIsolate'],
+        message:
+          'with isolation `request` each call has an isolate of its own: leave one of the two out',
+      });
     const known = new Set(manifest.vcloud.rights.map((entry) => entry.name));
     for (const [index, entry] of manifest.routes.entries())
       for (const wanted of entry.rights)

@@ -50,7 +50,17 @@ export async function inspect(file: string): Promise<Answer> {
     sha256: hashes[path] ?? '',
   }));
   const signedBy = signersOf(bundle);
-  const { name, version, description, vcloud, routes, bindings, limits, isolation } = manifest;
+  const {
+    name,
+    version,
+    description,
+    vcloud,
+    routes,
+    bindings,
+    limits,
+    isolation,
+    callsPerIsolate,
+  } = manifest;
   return {
     ok: true,
     text: [
@@ -67,7 +77,7 @@ export async function inspect(file: string): Promise<Answer> {
         Object.entries(limits)
           .map(([key, value]) => `${key} ${value}`)
           .join(', ') || 'the defaults'
-      }; isolation ${isolation}`,
+      }; isolation ${isolation}; calls in an isolate ${callsPerIsolate}`,
       ...list.map(({ path, bytes, sha256 }) => `file       ${path}  ${bytes}  ${sha256}`),
     ],
     json: { manifest, digest, signedBy, files: list },

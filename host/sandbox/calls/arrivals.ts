@@ -27,7 +27,7 @@ import {
 import { noteBounce, noteBroken, noteCall } from './pace.ts';
 import type { Call, Slot } from './records.ts';
 import type { Runner } from '../process/runner.ts';
-import { markDying, moveSlot, removeSlot } from './slots.ts';
+import { createOthers, markDying, moveSlot, removeSlot } from './slots.ts';
 
 /** Of what a runner gives as a reason, which goes into logs and answers; an honest one is no longer. */
 const MAX_REASON = 1_000;
@@ -97,6 +97,7 @@ function onOpened(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
     log.warn('sandbox.codeCache.rejected', { scripts: frame.value, pid: slot.runner.pid });
   slot.loaded = true;
   slot.handlers = frame.body;
+  createOthers(engine, slot);
   becomeIdle(engine, slot);
   return true;
 }
@@ -145,7 +146,7 @@ function beginBackground(engine: Engine, slot: Slot): void {
 
 function onSettled(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   const heapKb = frame.body === '' ? null : Number(frame.body) || 0;
-  if (heapKb !== null) slot.heapKb = heapKb;
+  if (heapKb !== null) slot.isolate.heapKb = heapKb;
   // With a look at the heap an end never comes in one frame with its reply.
   const straight = heapKb !== null && slot.call?.hostCalls === 0;
   settle(engine, slot, { cpuMicros: frame.value, straight, heapKb });
@@ -177,7 +178,7 @@ function settle(engine: Engine, slot: Slot, { cpuMicros, straight, heapKb }: End
   noteCall(slot.lane, { cpuMicros, straight, quick }, engine.now());
   slot.call?.invocation?.settled?.(heapKb);
   if (slot.state === 'background') chargeRest(slot.call, cpuMicros, engine.now());
-  slot.served++;
+  slot.isolate.served++;
   endCall(engine, slot);
 }
 
@@ -220,8 +221,9 @@ function breakOff(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): 
   if (frame.call !== call.id && !call.answered) return wait(engine, slot.lane, call, 'first');
   const cause = frame.body as OverCause;
   // V8 is told too little about strings from outside and ends honest isolates: a worn one deserves a second try.
-  if (cause === 'memory' && slot.served > 0 && mayRetry(engine, call))
+  if (cause === 'memory' && slot.isolate.served > 0 && mayRetry(engine, call))
     return retry(engine, call, slot.lane);
+  if (cause === 'neighbour' && mayRetry(engine, call)) return retry(engine, call, slot.lane);
   // The limit of an entry on the runner's own thread is wall time: it did not hold the core, it waited for one.
   const { cpuMs } = slot.lane.fleet.bundle.limits;
   if (cause === 'entry' && call.quick && frame.value < cpuMs * 1_000 && mayRetry(engine, call))
@@ -238,6 +240,7 @@ const OVER: Readonly<Record<OverCause, { readonly code: Code; readonly message: 
   hostCalls: { code: 'HOST_CALLS_EXCEEDED', message: 'it asked for more than it may' },
   tooLarge: { code: 'RESPONSE_TOO_LARGE', message: 'the response is larger than it may be' },
   background: { code: 'WALL_EXCEEDED', message: 'its work after the reply took more than it may' },
+  neighbour: { code: 'RUNNER_KILLED', message: 'another call in its isolate broke a limit' },
 };
 
 /** A ping was answered: the clock of isolates that the host disposed before it starts now. */

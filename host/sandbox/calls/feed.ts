@@ -58,7 +58,7 @@ export function begun(slot: Slot, call: Call, now: number): void {
   call.startedAt = now;
   // Who was told already that it came too late does not end the isolate that works on it.
   call.deadline = call.answered ? now + wallMs : Math.min(call.dueAt, now + wallMs);
-  call.cold = slot.served === 0;
+  call.cold = slot.isolate.served === 0;
 }
 
 interface Room {

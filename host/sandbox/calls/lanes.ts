@@ -178,7 +178,7 @@ async function openSlot(engine: Engine, lane: Lane): Promise<void> {
     if (lane.queue.length === 0) return unreserve(lane);
     sendCaches(engine, runner, lane.fleet);
     const slot = createSlot(engine, lane, runner);
-    runner.send({ type: 'open', slot: slot.number });
+    runner.send({ type: 'open', slot: slot.number, value: lane.seats });
   } catch (error) {
     unreserve(lane);
     failQueue(engine, lane, codeOf(error), messageOf(error));
@@ -323,10 +323,12 @@ export function retry(engine: Engine, call: Call, lane: Lane): void {
 /** An isolate is free: give it the next call, or end it when it has done its time. */
 export function becomeIdle(engine: Engine, slot: Slot): void {
   const { lane, runner } = slot;
-  const used = slot.served > 0;
+  const { served, ending } = slot.isolate;
+  const used = served > 0;
   const left = lane.fleet.retired && lane.queue.length === 0;
   const moved = runner.group !== groupOf(engine, lane) || !runner.open || left;
   if (
+    ending ||
     (isOnce(lane) && used) ||
     (moved && (used || lane.queue.length === 0)) ||
     isWorn(engine, slot)

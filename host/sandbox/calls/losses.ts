@@ -87,7 +87,10 @@ function culpritOf(loss: Loss, active: readonly Slot[]): Slot | null {
   if (loss.kind !== 'memory') return null;
   const dying = active.filter((slot) => slot.state === 'dying');
   const candidates = dying.length > 0 ? dying : active;
-  return candidates.length === 1 ? (candidates[0] ?? null) : null;
+  const [first] = candidates;
+  // Of an isolate that was ended with several calls all slots are of the same org, and hold no call any more.
+  const isOne = candidates.every(({ isolate }) => isolate === first?.isolate);
+  return first && (candidates.length === 1 || (isOne && dying.length > 0)) ? first : null;
 }
 
 function onCulprit(engine: Engine, slot: Slot, call: Call | null | undefined, loss: Loss): void {

@@ -23,6 +23,8 @@ const LONG_PENALTY_MS = 60_000;
 const BROKEN_PENALTY_MS = 600_000;
 
 export function isQuick(lane: Lane, now: number): boolean {
+  // Where calls share an isolate a thread may be inside for another one, and the runner's own would wait for it.
+  if (lane.seats > 1) return false;
   return lane.shortCalls >= TRUST_AFTER && now >= lane.slowUntil && lane.kind === 'org';
 }
 

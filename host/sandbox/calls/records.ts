@@ -52,11 +52,24 @@ export interface Call {
  */
 export type SlotState = 'opening' | 'idle' | 'busy' | 'background' | 'dying';
 
-/** One isolate. */
+/** What the places of one isolate have in common. */
+export interface Isolate {
+  /** Those that are left; the isolate is gone with the last one. */
+  readonly slots: Set<Slot>;
+  /** No further calls: each place ends when its call has. */
+  ending: boolean;
+  /** Calls that ended in it. */
+  served: number;
+  /** Heap that the runner reported last, KiB; a hint, since runners may lie. */
+  heapKb: number;
+}
+
+/** A place for a call in an isolate; most isolates have one. */
 export interface Slot {
   readonly number: number;
   readonly runner: Runner;
   readonly lane: Lane;
+  readonly isolate: Isolate;
   readonly openedAt: number;
   state: SlotState;
   /** The plug-in is loaded in it, or was. */
@@ -66,7 +79,6 @@ export interface Slot {
   ended: Call | null;
   /** Calls that the runner has already and begins after `call`, in this order. */
   readonly next: Call[];
-  served: number;
   /** When the present state is overdue, monotonic ms. Not used while busy: the call knows. */
   stateEnd: number;
   /** Ping whose answer starts the clock of a dying isolate; 0 for none. */
@@ -74,8 +86,6 @@ export interface Slot {
   idleSince: number;
   /** It was ended at work: until its thread has left it, its runner may be lost. */
   brokenOff: boolean;
-  /** Heap that the runner reported last, KiB; a hint, since runners may lie. */
-  heapKb: number;
   /** JSON array of handler names. */
   handlers: string;
 }
@@ -93,13 +103,15 @@ export interface Lane {
   readonly fleet: Fleet;
   /** `trial`: suspects run here alone, each in a fresh isolate of a runner without others. */
   readonly kind: 'org' | 'trial';
+  /** Calls that one isolate may hold at once. */
+  readonly seats: number;
   readonly slots: Set<Slot>;
   readonly idle: Slot[];
   readonly queue: Call[];
   readonly breaker: Breaker;
-  /** Isolates that are opening or busy: what `limits.concurrency` bounds. */
+  /** Calls at work, and isolates that are opening: what `limits.concurrency` bounds. */
   used: number;
-  /** Those of them that are on their way. */
+  /** Isolates that are on their way. */
   opening: number;
   background: number;
   /** The runner that holds most of its isolates. */

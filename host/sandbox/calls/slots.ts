@@ -3,38 +3,61 @@
  * May import: sandbox records.
  */
 import type { Engine } from '../engine.ts';
-import type { Lane, Slot, SlotState } from './records.ts';
+import type { Isolate, Lane, Slot, SlotState } from './records.ts';
 import type { Runner } from '../process/runner.ts';
 
-/** A slot for an isolate that is being opened; the lane has counted it in `used` already. */
+/** The first slot of an isolate that is being opened; the lane has counted it in `used` already. */
 export function createSlot(engine: Engine, lane: Lane, runner: Runner): Slot {
+  const isolate: Isolate = { slots: new Set(), ending: false, served: 0, heapKb: 0 };
+  const slot = addSlot(engine, { number: runner.nextSlots(lane.seats), runner, lane, isolate });
+  runner.isolates++;
+  runner.lastUsed = slot.openedAt;
+  lane.home = runner;
+  activate(engine, slot);
+  return slot;
+}
+
+/** The isolate is open: the other slots of it are there too, idle. */
+export function createOthers(engine: Engine, first: Slot): void {
+  const { number, runner, lane, isolate } = first;
+  for (let at = 1; at < lane.seats; at++) {
+    const slot = addSlot(engine, { number: number + at, runner, lane, isolate });
+    slot.loaded = true;
+    slot.handlers = first.handlers;
+    slot.state = 'idle';
+    lane.idle.push(slot);
+    engine.idle.add(slot);
+  }
+}
+
+function addSlot(
+  engine: Engine,
+  { number, runner, lane, isolate }: Pick<Slot, 'number' | 'runner' | 'lane' | 'isolate'>,
+): Slot {
   const now = engine.now();
   const { loadWallMs, disposeGraceMs } = engine.settings;
   const slot: Slot = {
-    number: runner.nextSlot(),
+    number,
     runner,
     lane,
+    isolate,
     openedAt: now,
     state: 'opening',
     loaded: false,
     call: null,
     ended: null,
     next: [],
-    served: 0,
     // The runner ends it by itself at `loadWallMs`; the host only if that fails.
     stateEnd: now + loadWallMs + disposeGraceMs,
     awaitsPing: 0,
     idleSince: now,
     brokenOff: false,
-    heapKb: 0,
     handlers: '[]',
   };
+  isolate.slots.add(slot);
   runner.slots.set(slot.number, slot);
   runner.lanes.set(lane, (runner.lanes.get(lane) ?? 0) + 1);
-  runner.lastUsed = now;
   lane.slots.add(slot);
-  lane.home = runner;
-  activate(engine, slot);
   return slot;
 }
 
@@ -55,14 +78,29 @@ export function moveSlot(engine: Engine, slot: Slot, to: SlotState): void {
   activate(engine, slot);
 }
 
-/** End an isolate from the host's side; `gone` answers. Idempotent. */
+/** End an isolate from the host's side, with what its other calls need to end; `gone` answers. Idempotent. */
 export function disposeSlot(engine: Engine, slot: Slot): void {
   if (slot.state === 'dying') return;
   moveSlot(engine, slot, 'dying');
+  endIsolate(engine, slot);
   slot.runner.send({ type: 'dispose', slot: slot.number });
   // The clock starts when the runner has answered: a busy machine must not look like a wedged isolate.
   slot.awaitsPing = slot.runner.ping();
   slot.stateEnd = Infinity;
+}
+
+/** Nothing new begins in the isolate of a slot that ends: its idle ones end too, the others when their calls have. */
+function endIsolate(engine: Engine, { isolate }: Slot): void {
+  if (isolate.ending) return;
+  isolate.ending = true;
+  for (const slot of isolate.slots) if (slot.state === 'idle') disposeSlot(engine, slot);
+}
+
+/** Whether a call is at work in the isolate of an idle slot, or it is not the one of its slots that was used last. */
+export function isNeeded({ isolate, idleSince }: Slot): boolean {
+  for (const slot of isolate.slots)
+    if (slot.state !== 'idle' || slot.idleSince > idleSince) return true;
+  return false;
 }
 
 /** The isolate is ended while a guest is at work in it. */
@@ -76,6 +114,7 @@ export function noteBreak(slot: Slot): void {
 export function markDying(engine: Engine, slot: Slot): void {
   noteBreak(slot);
   moveSlot(engine, slot, 'dying');
+  endIsolate(engine, slot);
   slot.stateEnd = engine.now() + engine.settings.disposeGraceMs;
 }
 
@@ -85,6 +124,8 @@ export function removeSlot(engine: Engine, slot: Slot): void {
   slot.state = 'dying';
   const { lane, runner } = slot;
   if (slot.brokenOff) runner.brokenOff--;
+  slot.isolate.slots.delete(slot);
+  if (slot.isolate.slots.size === 0) runner.isolates--;
   runner.slots.delete(slot.number);
   runner.active.delete(slot);
   lane.slots.delete(slot);
@@ -100,13 +141,14 @@ export function removeSlot(engine: Engine, slot: Slot): void {
 /** Whether the isolate has done its time: it gets no further calls. */
 export function isWorn(engine: Engine, slot: Slot): boolean {
   const { isolateMaxCalls, isolateMaxAgeMs, isolateMaxHeapShare } = engine.settings;
+  const { served, heapKb } = slot.isolate;
   const heapLimitKb = slot.lane.fleet.bundle.limits.memoryMb * 1_024;
   // One that has served nobody yet is not replaced: the next would be as old before it serves.
   return (
-    slot.served > 0 &&
-    (slot.served >= isolateMaxCalls ||
+    served > 0 &&
+    (served >= isolateMaxCalls ||
       engine.now() - slot.openedAt >= isolateMaxAgeMs ||
-      slot.heapKb > heapLimitKb * isolateMaxHeapShare)
+      heapKb > heapLimitKb * isolateMaxHeapShare)
   );
 }
 

@@ -4,6 +4,7 @@
  */
 import { FLOOR_MS } from './memory.ts';
 import type { Runner } from './runner.ts';
+import type { Slot } from '../calls/records.ts';
 
 const MB = 1_048_576;
 /** Beyond the isolates: garbage of the runner's own heap, frames on their way. */
@@ -26,14 +27,21 @@ export function memoryCapOf(runner: Runner, now: number): number {
   const limit = first.lane.fleet.bundle.limits.memoryMb * MB;
   const { floor } = memory;
   // What stays although its isolates are gone is a reason to recycle the runner, not to kill it.
-  const kept = Math.max(baseline + slots.size * limit * SHARE_AT_REST, floor);
-  const inUse = floor + active.size * limit * SHARE_IN_USE + recent(runner, now) * RECENT_BYTES;
+  const kept = Math.max(baseline + runner.isolates * limit * SHARE_AT_REST, floor);
+  const inUse =
+    floor + isolatesOf(runner, active) * limit * SHARE_IN_USE + recent(runner, now) * RECENT_BYTES;
   return Math.min(kept, inUse) + SLACK_BYTES;
 }
 
-function recent({ slots }: Runner, now: number): number {
-  let count = 0;
-  for (const slot of slots.values())
-    if (slot.state === 'idle' && now - slot.idleSince < FLOOR_MS) count++;
-  return count;
+function recent(runner: Runner, now: number): number {
+  const used: Slot[] = [];
+  for (const slot of runner.slots.values())
+    if (slot.state === 'idle' && now - slot.idleSince < FLOOR_MS) used.push(slot);
+  return isolatesOf(runner, used);
+}
+
+/** Calls that share an isolate have its memory together. */
+function isolatesOf(runner: Runner, slots: ReadonlySet<Slot> | readonly Slot[]): number {
+  if (runner.isolates === runner.slots.size) return [...slots].length;
+  return new Set([...slots].map(({ isolate }) => isolate)).size;
 }

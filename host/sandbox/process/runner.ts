@@ -41,9 +41,10 @@ export interface RunnerEvents {
 export class Runner {
   readonly startedAt: number;
   readonly slots = new Map<number, Slot>();
-  /** Isolates that are opening, busy or dying: what the ladder looks at. */
+  /** Slots that are opening, busy or dying: what the ladder looks at. */
   readonly active = new Set<Slot>();
-  /** How many isolates each lane has here. */
+  isolates = 0;
+  /** How many slots each lane has here. */
   readonly lanes = new Map<Lane, number>();
   group: Group | null = null;
   state: RunnerStatus['state'] = 'starting';
@@ -119,8 +120,11 @@ export class Runner {
     this.#link.limit(maxBytes);
   }
 
-  nextSlot(): number {
-    return this.#nextSlot++;
+  /** The first of so many numbers in a row. */
+  nextSlots(count: number): number {
+    const first = this.#nextSlot;
+    this.#nextSlot += count;
+    return first;
   }
 
   /** SIGKILL; `onLost` is called before this returns. Only the first loss counts. */
@@ -147,7 +151,7 @@ export class Runner {
       state: this.state,
       plugin: bundle?.plugin ?? null,
       version: bundle?.version ?? null,
-      isolates: this.slots.size,
+      isolates: this.isolates,
       inFlight: [...this.active].reduce(
         (sum, slot) => sum + (slot.call ? 1 + slot.next.length : 0),
         0,

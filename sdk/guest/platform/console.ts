@@ -1,9 +1,9 @@
 /**
  * The guest's console: lines go to the host's log, bounded in length and number.
- * May import: describe, host, install, platform/events, primordials.
+ * May import: calls, describe, install, platform/events, primordials.
  */
+import { currentCall, sendFor } from '../calls.ts';
 import { clip, describe } from '../describe.ts';
-import { send } from '../host.ts';
 import { publish } from '../install.ts';
 import { isError, quote, toText } from '../primordials.ts';
 import { setListenerErrors } from './events.ts';
@@ -13,15 +13,9 @@ type Level = 'debug' | 'info' | 'warn' | 'error';
 /** Lines one call may post; the host's own limit is lower and counts what it drops. */
 const MAX_LINES = 1_000;
 let lineChars = 2_000;
-let lines = 0;
 
 export function setLogLineChars(chars: number): void {
   lineChars = chars;
-}
-
-/** A new call starts counting again. */
-export function resetLog(): void {
-  lines = 0;
 }
 
 function format(value: unknown): string {
@@ -59,14 +53,15 @@ function substitute(args: readonly unknown[]): string {
 }
 
 function write(level: Level, args: readonly unknown[]): void {
-  if (++lines > MAX_LINES) return;
+  const call = currentCall();
+  if (++call.logLines > MAX_LINES) return;
   let line: string;
   try {
     line = substitute(args);
   } catch (error) {
     line = `(a log line that can not be formatted: ${describe(error).message})`;
   }
-  send('log', 0, `["${level}",${quote(clip(line, lineChars))}]`);
+  sendFor(call, 'log', 0, `["${level}",${quote(clip(line, lineChars))}]`);
 }
 
 /** Log something thrown where nobody waits for it. */
