@@ -159,8 +159,11 @@ async function alone(): Promise<void> {
     add('  one org that calls on and on', brief(orgs.oneForLongUs));
   }
   if (wanted('waiting')) {
-    const { sustained, burst } = (figures.waiting = await waitingHandlers(quick ? 1_000 : 2_000));
+    const { sustained, burst, together } = (figures.waiting = await waitingHandlers(
+      quick ? 1_000 : 2_000,
+    ));
     add('waiting handlers, of 16 per 50 ms', `${brief(sustained)} (100 at once: ${brief(burst)})`);
+    add('the same, 16 calls in an isolate, 100 at once', brief(together));
   }
   if (rows.length === 0) return;
   heading('Without a broker');

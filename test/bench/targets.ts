@@ -53,6 +53,7 @@ function rulesOf(figures: Figures): Rule[] {
     rule('CPU per call, 1,000 orgs against 1', { most: 1.15 }, 'x', ratio(orgs, 1_000)),
     rule('CPU per call, 100 orgs against 1', { most: 1.15 }, 'x', ratio(orgs, 100)),
     rule('16 at once, handlers wait 50 ms', { least: 0.8 }, 'of ideal', waiting?.sustained),
+    rule('100 at once from cold, 16 in an isolate', { least: 0.8 }, 'of ideal', waiting?.together),
     rule("quiet org's p99 beside a hostile one", { most: 2 }, 'x', beside?.p99Ratio),
     rule('  the same, in the plug-in it attacks', { most: 2 }, 'x', shared?.p99Ratio),
     rule(
