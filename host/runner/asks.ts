@@ -10,6 +10,8 @@ export class Asks {
   readonly #seat: Seat;
   readonly #room: Room;
   readonly #allowance: Allowance;
+  /** The host knows that the call may rest. */
+  #waits = false;
 
   constructor(seat: Seat, room: Room) {
     this.#seat = seat;
@@ -20,6 +22,7 @@ export class Asks {
   /** A call begins. */
   renew(): void {
     this.#allowance.renew();
+    this.#waits = false;
   }
 
   host(seq: number, body: string): void {
@@ -47,7 +50,11 @@ export class Asks {
   }
 
   timer(id: number, delayMs: number): void {
-    if (!this.#room.startTimer(this.#seat, id, delayMs)) this.#overspent();
+    if (!this.#room.startTimer(this.#seat, id, delayMs)) return this.#overspent();
+    if (this.#waits || delayMs === 0) return;
+    this.#waits = true;
+    const { slot, call } = this.#seat;
+    this.#room.send({ type: 'waits', slot, call });
   }
 
   #overspent(): void {

@@ -31,6 +31,7 @@ const TYPES = [
   'nextCall',
   'done',
   'bounced',
+  'waits',
 ] as const satisfies readonly FrameType[];
 
 const CODE_OF = Object.fromEntries(TYPES.map((type, code) => [type, code])) as Record<

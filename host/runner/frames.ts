@@ -133,6 +133,8 @@ export type FromRunner =
       readonly value: number;
       readonly body: string;
     }
+  /** The call has started a timer, its first: from here on it may rest without a host call. */
+  | { readonly type: 'waits'; readonly slot: number; readonly call: number }
   /** A `nextCall` that was not begun and will not be. */
   | { readonly type: 'bounced'; readonly slot: number; readonly call: number }
   /** Host call number `value`: the guest's JSON. */

@@ -15,7 +15,7 @@ import {
   takeBack,
 } from './calls/lanes.ts';
 import { memoryCapOf } from './process/memory-cap.ts';
-import { isQuick } from './calls/pace.ts';
+import { isQuick, isResting } from './calls/pace.ts';
 import type { Lane, Slot } from './calls/records.ts';
 import type { Runner } from './process/runner.ts';
 import { disposeSlot } from './calls/slots.ts';
@@ -110,7 +110,7 @@ function helpful(engine: Engine, lane: Lane, now: number): number {
   let stuck = 0;
   let waiting = 0;
   for (const { call } of lane.slots) {
-    const waits = call && call.hostWaiting > 0;
+    const waits = call && isResting(call);
     const slowMs = waits ? engine.settings.growAfterMs : quick ? QUICK_SLOW_MS : SLOW_MS;
     if (call && now - call.startedAt >= slowMs) stuck++;
     if (waits) waiting++;

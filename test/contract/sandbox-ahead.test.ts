@@ -161,3 +161,20 @@ test("guests do not get at V8's garbage collector", async () => {
   const { body } = resultOf(outcome) as { body: string };
   expect(JSON.parse(Buffer.from(body, 'base64').toString())).toEqual(['undefined']);
 });
+
+test('short handlers that wait for a timer run beside each other, as many as the org may have', async () => {
+  await using kit = openKit();
+  const bundle = bundleOf('await new Promise((go) => setTimeout(go, 15)); return input.n');
+  let most = 0;
+  const state = { goesOn: true };
+  const worker = async (n: number): Promise<void> => {
+    while (state.goesOn) expect(resultOf(await kit.call(bundle, { input: { n } }))).toBe(n);
+  };
+  const workers = Promise.all(numbers(0, 12).map(worker));
+  await until('eight at once', () => {
+    for (const { inFlight } of kit.sandbox.status().runners) most = Math.max(most, inFlight);
+    return most >= 8;
+  });
+  state.goesOn = false;
+  await workers;
+});

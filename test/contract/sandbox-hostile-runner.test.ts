@@ -29,6 +29,7 @@ test.each([
   'host call for another call',
   'bounced though it was sent alone',
   'bounced for an unknown call',
+  'waits twice',
   'unasked pong',
   'ready again',
   'opened again',

@@ -55,6 +55,9 @@ function act(slot: number, call: number): void {
       return writer.send({ type: 'bounced', slot, call });
     case 'bounced for an unknown call':
       return writer.send({ type: 'bounced', slot, call: call + 1 });
+    case 'waits twice':
+      writer.send({ type: 'waits', slot, call });
+      return writer.send({ type: 'waits', slot, call });
     case 'done twice':
       writer.send({ ...reply, type: 'done' });
       return writer.send({ ...reply, type: 'done' });

@@ -80,6 +80,8 @@ function onCallFrame(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
     case 'host':
       onHostCall(engine, slot, call, frame);
       return true;
+    case 'waits':
+      return onWaits(engine, call);
     case 'log':
       return onLogLine(engine, call, frame.body);
     default:
@@ -148,7 +150,7 @@ function onSettled(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   const heapKb = frame.body === '' ? null : Number(frame.body) || 0;
   if (heapKb !== null) slot.isolate.heapKb = heapKb;
   // With a look at the heap an end never comes in one frame with its reply.
-  const straight = heapKb !== null && slot.call?.hostCalls === 0;
+  const straight = heapKb !== null && slot.call !== null && isStraightOn(slot.call);
   settle(engine, slot, { cpuMicros: frame.value, straight, heapKb });
   return true;
 }
@@ -163,7 +165,20 @@ function onDone(engine: Engine, slot: Slot, call: Call, frame: DecodedFrame): bo
     reply: frame.body,
     usage: usageOf(engine, call, cpuMicros),
   });
-  settle(engine, slot, { cpuMicros, straight: call.hostCalls === 0, heapKb: null });
+  settle(engine, slot, { cpuMicros, straight: isStraightOn(call), heapKb: null });
+  return true;
+}
+
+/** It went on to its end without a rest. */
+function isStraightOn({ hostCalls, waits }: Call): boolean {
+  return hostCalls === 0 && !waits;
+}
+
+/** The thread may be free while the call rests: another isolate of the org can begin. A runner says it once a call. */
+function onWaits(engine: Engine, call: Call): boolean {
+  if (call.waits) return false;
+  call.waits = true;
+  pump(engine, call.lane);
   return true;
 }
 

@@ -6,7 +6,7 @@
  * Only calls that may run twice go this way: when a runner dies, nobody knows which of them it had begun.
  */
 import type { Engine } from '../engine.ts';
-import { isStraight, WAITS_MS } from './pace.ts';
+import { isResting, isStraight, WAITS_MS } from './pace.ts';
 import { groupOf } from './placement.ts';
 import type { Call, Lane, Slot } from './records.ts';
 import { isWorn } from './slots.ts';
@@ -91,7 +91,7 @@ function takesMore(engine: Engine, slot: Slot, { now, most, free }: Room): boole
   const share = Math.floor(MOST_AHEAD_IN_RUNNER / runner.active.size);
   const places = Math.min(most, Math.max(1, share));
   if (next.length >= places || next.length > places * (1 - free)) return false;
-  return call.hostWaiting === 0 && now - call.startedAt < WAITS_MS;
+  return !isResting(call) && now - call.startedAt < WAITS_MS;
 }
 
 function send(slot: Slot, call: Call, now: number): void {

@@ -99,6 +99,7 @@ function createCall(
     answered: false,
     hostCalls: 0,
     hostWaiting: 0,
+    waits: false,
     hostBytes: 0,
     logLines: 0,
     chargedMs: 0,
@@ -288,7 +289,7 @@ export function requeue(engine: Engine, call: Call): void {
   const { lane } = call;
   call.startedAt = call.pid = 0;
   call.deadline = call.dueAt;
-  call.quick = false;
+  call.quick = call.waits = false;
   const place = lane.queue.findIndex(({ piped }) => !piped);
   lane.queue.splice(place < 0 ? lane.queue.length : place, 0, call);
   engine.waiting.add(lane);
@@ -313,6 +314,7 @@ export function retry(engine: Engine, call: Call, lane: Lane): void {
   call.retried = true;
   call.deadline = call.dueAt;
   call.hostCalls = call.hostBytes = call.logLines = call.chargedMs = 0;
+  call.waits = false;
   // What the first try left running at the host ends with it.
   call.aborter?.abort();
   call.aborter = null;

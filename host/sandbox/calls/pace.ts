@@ -6,7 +6,7 @@
  * So trust is earned by calls in a row and lost for long by a single one: an org can do that once in a while, not
  * again and again.
  */
-import type { Lane } from './records.ts';
+import type { Call, Lane } from './records.ts';
 
 /** Short calls in a row after which the next one is taken to be short. */
 const TRUST_AFTER = 16;
@@ -16,7 +16,7 @@ const LONG_MICROS = 15_000;
 const QUICK_WIDTH = 2;
 /** The same for an org whose calls wait for the host: most of their time needs no thread. */
 const WAITING_WIDTH = 4;
-/** A call that takes so long waits for a timer, ms. */
+/** A call that takes so long waits for something that nobody here hears of, ms. */
 export const WAITS_MS = 20;
 /** How long a long call, and one that broke a limit, costs the trust. */
 const LONG_PENALTY_MS = 60_000;
@@ -42,12 +42,18 @@ export function mayBegin(lane: Lane, now: number, pipeable: boolean): boolean {
   if (!isQuick(lane, now)) return true;
   let computing = 0;
   for (const { state, call } of lane.slots)
-    if (state === 'busy' && call?.hostWaiting === 0 && now - call.startedAt < WAITS_MS) computing++;
+    if (state === 'busy' && call && !isResting(call) && now - call.startedAt < WAITS_MS)
+      computing++;
   if (lane.straightCalls === 0) return computing < WAITING_WIDTH;
   // Beside other orgs one is enough: their calls keep the thread busy.
   const others = (lane.home?.active.size ?? 0) - computing;
   const one = others > 0 || (pipeable && isStraight(lane, now));
   return computing < (one ? 1 : QUICK_WIDTH);
+}
+
+/** Whether the call waits for the host or a timer, as far as that is known: then it needs no thread. */
+export function isResting({ hostWaiting, waits }: Call): boolean {
+  return hostWaiting > 0 || waits;
 }
 
 export interface Ended {

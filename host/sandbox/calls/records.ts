@@ -38,6 +38,8 @@ export interface Call {
   hostCalls: number;
   /** Host calls without an answer yet. */
   hostWaiting: number;
+  /** It has started a timer. */
+  waits: boolean;
   hostBytes: number;
   logLines: number;
   /** CPU time that the caller was told of, ms. */
