@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+
+import { asksOf, growthOf } from '../../../host/bundles/change/asks.ts';
+import { parseManifest } from '../../../host/bundles/manifest/manifest.ts';
+import { manifestOf } from '../../support/plugins/bundles.ts';
+
+const asks = (changes: Record<string, unknown> = {}) => asksOf(parseManifest(manifestOf(changes)));
+
+test('a plain plug-in asks for its filters and nothing else', () => {
+  expect(asks()).toEqual(['api-filter /api/demo']);
+  expect(asks({ limits: { cpuMs: 50, memoryMb: 16 } })).toEqual(asks());
+});
+
+test('each power is a line, in order and once', () => {
+  const vcloud = {
+    ...(manifestOf()['vcloud'] as object),
+    rights: [{ name: 'View' }],
+    priority: 60,
+    serviceLinks: [
+      {
+        rel: 'down',
+        linkHref: '{baseUri}demo/{resourceId}',
+        mimeType: 'application/json',
+        resourceType: 'application/vnd.vmware.vcloud.vApp+xml',
+      },
+    ],
+    apiFilters: [{ urlPattern: '/api/demo' }, { urlPattern: '/api/demo' }],
+  };
+  expect(
+    asks({
+      vcloud,
+      bindings: ['kv', 'fetch'],
+      fetch: { origins: ['https://a.example.com'], methods: ['POST'] },
+      limits: { memoryMb: 128 },
+      tenantRoutes: { prefix: '/api/demo/x' },
+      vcloudPaths: ['GET /api/org/{org}'],
+    }),
+  ).toEqual([
+    'api-filter /api/demo',
+    'binding fetch',
+    'binding kv',
+    'fetch-method POST',
+    'limit memoryMb 128',
+    'origin https://a.example.com',
+    'priority 60',
+    'right View',
+    'service-link application/vnd.vmware.vcloud.vApp+xml down {baseUri}demo/{resourceId}',
+    'tenant-routes /api/demo/x',
+    'vcloud-path GET /api/org/{org}',
+  ]);
+});
+
+test.each([
+  { now: ['binding kv'], allowed: ['binding kv', 'binding fetch'], grows: [] },
+  { now: ['binding kv', 'right View'], allowed: ['binding kv'], grows: ['right View'] },
+  { now: ['limit cpuMs 200'], allowed: ['limit cpuMs 300'], grows: [] },
+  { now: ['limit cpuMs 300'], allowed: ['limit cpuMs 300'], grows: [] },
+  { now: ['limit cpuMs 301'], allowed: ['limit cpuMs 300'], grows: ['limit cpuMs 301'] },
+  { now: ['limit cpuMs 301'], allowed: ['limit wallMs 900'], grows: ['limit cpuMs 301'] },
+  { now: ['limit cpuMs 500'], allowed: ['limit cpuMs 300', 'limit cpuMs 600'], grows: [] },
+  { now: ['priority 60'], allowed: ['priority 70', 'limit cpuMs 300'], grows: [] },
+  { now: ['priority 71'], allowed: ['priority 70'], grows: ['priority 71'] },
+  { now: [], allowed: ['binding kv'], grows: [] },
+])('of $now, with $allowed allowed, $grows is new', ({ now, allowed, grows }) => {
+  expect(growthOf(now, allowed)).toEqual(grows);
+});
