@@ -8,7 +8,7 @@ import type { TenantStore } from '../../storage/tenants.ts';
 import { readBundle } from '../archive/bundle.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Actor, PluginView } from './admin.ts';
-import { asksOf, growthOf } from './asks.ts';
+import { growthOf, termsOf } from './asks.ts';
 import type { Catalogue } from '../live/catalogue.ts';
 import type { Keeper, PluginState } from '../live/keeper.ts';
 import { mustOwn, unknown } from './rights.ts';
@@ -99,7 +99,7 @@ async function bundleView(
     waiting:
       waiting === null
         ? null
-        : { version: waiting, asks: manifest ? growthOf(asksOf(manifest), record.allowed) : [] },
+        : { version: waiting, asks: manifest ? growthOf(termsOf(manifest), record.allowed) : [] },
   };
 }
 
