@@ -3,12 +3,15 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { openWorkshop, type Workshop } from '../support/plugin-command.ts';
 
 const SDK = fileURLToPath(new URL('../../sdk', import.meta.url));
 const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
+
+// Every command is a process, and some run compilers and tests: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** The tarball that npm would publish. */
 async function packSdk(shop: Workshop): Promise<string> {
