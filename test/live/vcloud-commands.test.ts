@@ -63,6 +63,7 @@ function vcx(args: readonly string[], settings: Record<string, string> = {}): Pr
 }
 
 interface Shown {
+  readonly ok: boolean;
   readonly changed: boolean;
   readonly plugins: { plugin: string; changes: { action: string; kind: string }[] }[];
 }
@@ -98,7 +99,7 @@ test(PLAN, async () => {
   const again = await vcx(['register', 'plan', '--json']);
   expect(again.code).toBe(0);
   const shown = JSON.parse(again.out) as Shown;
-  expect(shown.changed).toBe(false);
+  expect(shown).toMatchObject({ ok: true, changed: false });
   expect(shown.plugins.map(({ plugin }) => plugin)).toContain('backup');
 });
 
@@ -130,15 +131,16 @@ test.each([
 });
 
 test('explain shows each step, with URNs, and the decision in its exit code', async () => {
-  const ask = (user: string, method: string, url: string) =>
-    vcx(['explain', 'authz', '--user', user, '--method', method, '--url', url]);
+  const ask = (user: string, method: string, url: string, ...more: string[]) =>
+    vcx(['explain', 'authz', '--user', user, '--method', method, '--url', url, ...more]);
   const org = cells.orgs[0];
   const path = `/api/org/${org?.id}/backups`;
   const allowed = await ask('alice@acme', 'post', `https://vcd.example.com${path}?x=1`);
   expect(allowed.code, allowed.err).toBe(0);
   expect(allowed.out).toMatch(/yes rights: "Backup: Manage" \(urn:vcloud:right:[0-9a-f-]{36}\)/);
-  const refused = await ask('bob@acme', 'POST', path);
+  const refused = await ask('bob@acme', 'POST', path, '--json');
   expect([refused.code, refused.out]).toEqual([3, expect.stringContaining('RIGHT_MISSING')]);
+  expect(JSON.parse(refused.out)).toMatchObject({ ok: true, allowed: false });
   expect((await ask('alice@acme', 'PUT', path)).out).toContain('METHOD_NOT_ALLOWED');
   expect((await ask('alice@acme', 'GET', '/api/nothing')).out).toContain('ROUTE_NOT_FOUND');
   expect((await ask('alice@acme', 'GET', '/api/org/%2e%2e/backups')).out).toContain(
