@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseManifest } from '../../bundles/manifest/manifest.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { openQuestions, type Terminal } from './questions.ts';
-import { buildSdk, commandName, SDK_FOLDER, sdkVersion } from './sdk.ts';
+import { buildSdk, commandFrom, commandName, SDK_FOLDER, sdkVersion } from './sdk.ts';
 import type { Answer, Progress } from './run.ts';
 
 export const TEMPLATE_NAMES = ['ts', 'hono'] as const;
@@ -133,6 +133,7 @@ async function valuesOf(name: string, template: TemplateName, folder: string): P
     dependencies:
       template === 'hono' ? `"dependencies": {\n    "hono": "${HONO_VERSION}"\n  },\n  ` : '',
     vcx: commandName(),
+    command: isClone ? commandFrom(folder) : 'vcx',
   };
 }
 
