@@ -22,7 +22,7 @@
  * Code cache: the prelude runs inside node:vm with three stubs, `__vcx_post` doing nothing, `__vcx_random` giving
  * base64 of `count` zero bytes, `__vcx_domainToASCII` giving back its argument. A `load` and a `call` or two of a
  * small plug-in before `createCachedData()` put the functions of the hot path into the cache too
- * (`test/support/guest-cache.ts` does). Caches of processes with and without `--no-node-snapshot`, or with other
+ * (`test/support/guest/cache.ts` does). Caches of processes with and without `--no-node-snapshot`, or with other
  * V8 flags, refuse each other.
  *
  * A promise that a guest rejects and nobody handles makes isolated-vm reject the entry in which it happened; that

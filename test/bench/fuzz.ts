@@ -5,8 +5,8 @@
 import { parseArgs } from 'node:util';
 
 import { CODES } from '../../host/kernel/errors.ts';
-import { runFuzz } from '../support/chaos-fuzz.ts';
-import { openChaosWorld, rssMb } from '../support/chaos-world.ts';
+import { runFuzz } from '../support/chaos/fuzz.ts';
+import { openChaosWorld, rssMb } from '../support/chaos/world.ts';
 
 const { values } = parseArgs({ options: { count: { type: 'string' }, seed: { type: 'string' } } });
 const count = Number(values.count ?? 1_000_000);

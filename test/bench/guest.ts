@@ -4,7 +4,7 @@
  * May import: sdk/guest, test/support.
  */
 import type { GuestRequest } from '../../sdk/guest/abi.ts';
-import { bundleText, openGuest, requestText } from '../support/guest-isolate.ts';
+import { bundleText, openGuest, requestText } from '../support/guest/isolate.ts';
 
 const calls = Number(process.argv[2] ?? 5_000);
 

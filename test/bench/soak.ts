@@ -6,10 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import type { RabbitNode } from '../../sdk/localcloud/rabbitmq.ts';
-import type { Account } from '../support/chaos-client.ts';
-import { createFigures } from '../support/chaos-figures.ts';
-import { runFuzz } from '../support/chaos-fuzz.ts';
-import { type ChaosWorld, openChaosWorld, rssMb } from '../support/chaos-world.ts';
+import type { Account } from '../support/chaos/client.ts';
+import { createFigures } from '../support/chaos/figures.ts';
+import { runFuzz } from '../support/chaos/fuzz.ts';
+import { type ChaosWorld, openChaosWorld, rssMb } from '../support/chaos/world.ts';
 import { waitFor } from '../support/wait.ts';
 import { median } from './figures.ts';
 

@@ -12,8 +12,8 @@ import { runInNewContext } from 'node:vm';
 
 import { silentLog } from '../../host/kernel/log.ts';
 import { createMetrics } from '../../host/kernel/metrics.ts';
-import { ORG_A, ownerOf, signedBundle, trustOf } from '../support/bundles.ts';
-import { openPluginKit, openTestSandbox, type PluginKit } from '../support/plugin-kit.ts';
+import { ORG_A, ownerOf, signedBundle, trustOf } from '../support/plugins/bundles.ts';
+import { openPluginKit, openTestSandbox, type PluginKit } from '../support/plugins/plugin-kit.ts';
 
 const SWAPS = Number(process.argv[2] ?? 2_000);
 /** So many fill what is bounded, such as code caches. */

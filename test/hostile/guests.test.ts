@@ -13,7 +13,7 @@ import {
   until,
   type HostileGuest,
   type HostileKit,
-} from '../support/hostile-kit.ts';
+} from '../support/hostile/kit.ts';
 import { ESCAPES } from './guests/escapes.ts';
 import { FLOODS } from './guests/floods.ts';
 import { LOADS, SCRIPTS } from './guests/loads.ts';

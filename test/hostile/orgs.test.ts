@@ -10,7 +10,7 @@ import {
   textOf,
   until,
   type HostileKit,
-} from '../support/hostile-kit.ts';
+} from '../support/hostile/kit.ts';
 
 const WEDGE = 'Array.prototype.includes.call({ length: 2 ** 53 - 1 }, 1);';
 

@@ -1,9 +1,9 @@
 /** What hostile guests answer, seen from the far end of the real corridor: nothing forbidden gets through. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GuestBundle } from '../../host/sandbox/sandbox.ts';
-import { testCorridor } from '../support/corridor.ts';
-import { bundleGuest, openHostileKit, type HostileKit } from '../support/hostile-kit.ts';
-import { delivery } from '../support/messages.ts';
+import { testCorridor } from '../support/pipeline/corridor.ts';
+import { bundleGuest, openHostileKit, type HostileKit } from '../support/hostile/kit.ts';
+import { delivery } from '../support/pipeline/messages.ts';
 
 let kit: HostileKit;
 beforeAll(async () => {

@@ -26,8 +26,8 @@ import {
   until,
   type HostileGuest,
   type HostileKit,
-} from '../support/hostile-kit.ts';
-import type { Script, Step } from '../support/hostile-runner.ts';
+} from '../support/hostile/kit.ts';
+import type { Script, Step } from '../support/hostile/runner.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const runnerProgram = {

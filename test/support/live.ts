@@ -13,8 +13,8 @@ import { waitFor } from './wait.ts';
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export const EXAMPLES = folder('../../plugins');
-export const PROBES = folder('./plugins');
-export const BROKEN = folder('./broken');
+export const PROBES = folder('./samples/plugins');
+export const BROKEN = folder('./samples/broken');
 
 type Cells = Awaited<ReturnType<typeof openCells>>;
 

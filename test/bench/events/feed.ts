@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 
-import { eventMessage } from '../../support/events.ts';
+import { eventMessage } from '../../support/pipeline/events.ts';
 
 export const EXCHANGE = 'systemExchange';
 

@@ -10,7 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 
 import { openRabbit } from '../../../sdk/localcloud/rabbitmq.ts';
-import { openChaosHost, type ChaosHost } from '../../support/chaos-host.ts';
+import { openChaosHost, type ChaosHost } from '../../support/chaos/host.ts';
 import { waitFor } from '../../support/wait.ts';
 import { openFeed, type Feed } from './feed.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { openRabbit } from '../../../sdk/localcloud/rabbitmq.ts';
-import { openChaosHost, type ChaosHost } from '../../support/chaos-host.ts';
+import { openChaosHost, type ChaosHost } from '../../support/chaos/host.ts';
 import { waitFor } from '../../support/wait.ts';
 import { median } from '../figures.ts';
 import { openFeed, type Feed } from './feed.ts';

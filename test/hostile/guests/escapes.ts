@@ -3,7 +3,7 @@
  * Each must be answered in order, and show that it found nothing.
  * May import: the hostile kit.
  */
-import type { HostileGuest } from '../../support/hostile-kit.ts';
+import type { HostileGuest } from '../../support/hostile/kit.ts';
 
 /** Replies with the JSON of what it found. */
 const show = (expression: string): string => `return Response.json(${expression});`;

@@ -2,7 +2,7 @@
  * Guests that flood the host, or leave something behind that goes on after their reply.
  * May import: the hostile kit.
  */
-import type { HostileGuest } from '../../support/hostile-kit.ts';
+import type { HostileGuest } from '../../support/hostile/kit.ts';
 
 export const FLOODS: readonly HostileGuest[] = [
   {

@@ -2,7 +2,7 @@
  * Guests that attack while their module is loaded: no call of theirs is ever answered well, all others go on.
  * May import: the hostile kit.
  */
-import type { HostileGuest } from '../../support/hostile-kit.ts';
+import type { HostileGuest } from '../../support/hostile/kit.ts';
 
 const ENDED: HostileGuest['expect'] = [
   'CPU_EXCEEDED',

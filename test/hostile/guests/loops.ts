@@ -2,7 +2,7 @@
  * Guests that use CPU or time for ever, by every road that leads past a limit on one entry.
  * May import: the hostile kit.
  */
-import type { HostileGuest } from '../../support/hostile-kit.ts';
+import type { HostileGuest } from '../../support/hostile/kit.ts';
 
 /** CPU time is what these use up; on a starved machine wall time may run out first. */
 const BUSY: HostileGuest['expect'] = ['CPU_EXCEEDED', 'WALL_EXCEEDED'];

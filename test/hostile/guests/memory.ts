@@ -2,7 +2,7 @@
  * Guests that want memory: in the heap, beside it where V8 does not count, and in the queues of others.
  * May import: the hostile kit.
  */
-import type { HostileGuest } from '../../support/hostile-kit.ts';
+import type { HostileGuest } from '../../support/hostile/kit.ts';
 
 /** A limit was met; which one is a matter of speed. */
 const STOPPED: HostileGuest['expect'] = [

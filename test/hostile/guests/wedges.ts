@@ -2,7 +2,7 @@
  * Guests whose thread V8 can not interrupt, or that take the process with them: only SIGKILL ends these.
  * May import: the hostile kit.
  */
-import type { HostileGuest } from '../../support/hostile-kit.ts';
+import type { HostileGuest } from '../../support/hostile/kit.ts';
 
 /** Which limit is met first is up to the machine; that one is met is not. */
 const ENDED: HostileGuest['expect'] = [

@@ -1,8 +1,8 @@
 /** What is bound follows the plug-ins and their orgs. */
 import { expect, test } from 'vitest';
 
-import { eventMessage } from '../../support/events.ts';
-import { metricOf } from '../../support/operator.ts';
+import { eventMessage } from '../../support/pipeline/events.ts';
+import { metricOf } from '../../support/operator/operator.ts';
 import { waitFor } from '../../support/wait.ts';
 import { EXCHANGE, type World } from './world.ts';
 

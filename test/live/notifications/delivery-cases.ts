@@ -1,8 +1,8 @@
 /** Events on their way to a handler: each once, in order, tried again, parked, and never in the way of others. */
 import { expect, test } from 'vitest';
 
-import { eventMessage } from '../../support/events.ts';
-import { askOperator } from '../../support/operator.ts';
+import { eventMessage } from '../../support/pipeline/events.ts';
+import { askOperator } from '../../support/operator/operator.ts';
 import { waitFor } from '../../support/wait.ts';
 import { EXCHANGE, type World } from './world.ts';
 

@@ -1,8 +1,8 @@
 /** An exchange of vCloud that is not there: waited for, shown, and never made. */
 import { expect, test } from 'vitest';
 
-import { eventMessage } from '../../support/events.ts';
-import { metricOf } from '../../support/operator.ts';
+import { eventMessage } from '../../support/pipeline/events.ts';
+import { metricOf } from '../../support/operator/operator.ts';
 import { exchangesOf } from '../../support/rabbit/facts.ts';
 import { waitFor } from '../../support/wait.ts';
 import { EXCHANGE, type World } from './world.ts';

@@ -1,7 +1,7 @@
 /** Operations that vCloud holds: a plug-in decides, or the policy of its manifest does, before vCloud's own time-out. */
 import { expect, test } from 'vitest';
 
-import { askOperator } from '../../support/operator.ts';
+import { askOperator } from '../../support/operator/operator.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { World } from './world.ts';
 

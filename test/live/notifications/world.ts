@@ -9,10 +9,10 @@ import { connect, type Channel } from 'amqplib';
 import type { EventStatus, SubscriptionStatus } from '../../../host/message/events.ts';
 import { openCloud, type Cloud } from '../../support/cloud.ts';
 import { EXAMPLES, openLive, type Live } from '../../support/live.ts';
-import { askOperator } from '../../support/operator.ts';
+import { askOperator } from '../../support/operator/operator.ts';
 import { bindingsOf } from '../../support/rabbit/facts.ts';
 
-const LISTENERS = fileURLToPath(new URL('../../support/listeners', import.meta.url));
+const LISTENERS = fileURLToPath(new URL('../../support/samples/listeners', import.meta.url));
 
 export const EXCHANGE = {
   xml: 'systemExchange',

@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import { signedBundle, type TestOwner } from '../bundles.ts';
-import type { CallSpec, ChaosReply } from '../chaos-client.ts';
+import { signedBundle, type TestOwner } from '../plugins/bundles.ts';
+import type { CallSpec, ChaosReply } from '../chaos/client.ts';
 import { waitFor } from '../wait.ts';
 import type { ApiAnswer, ClusterHost, ClusterWorld } from './world.ts';
 

@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from 'vitest';
 
 import { openCells } from '../../../sdk/localcloud/cell/open.ts';
-import { createFigures, type Figures } from '../chaos-figures.ts';
-import type { ChaosReply } from '../chaos-client.ts';
+import { createFigures, type Figures } from '../chaos/figures.ts';
+import type { ChaosReply } from '../chaos/client.ts';
 import { cellClient, type CellClient } from '../client.ts';
 import { PROBES } from '../live.ts';
-import { openTcpProxy, type TcpProxy } from '../tcp-proxy.ts';
+import { openTcpProxy, type TcpProxy } from '../broker/tcp-proxy.ts';
 import {
   type ClusterHost,
   type ClusterWorld,
@@ -19,7 +19,7 @@ import {
   type StartOptions,
 } from './world.ts';
 
-const CHECKED = fileURLToPath(new URL('../checked', import.meta.url));
+const CHECKED = fileURLToPath(new URL('../samples/checked', import.meta.url));
 
 /** The host with `proxy` between itself and NATS. */
 export const BEHIND_PROXY = 'cut';

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 
 import { type NatsNode, openNats } from '../../../sdk/localcloud/nats.ts';
 import { type RabbitNode, openRabbit } from '../../../sdk/localcloud/rabbitmq.ts';
-import { ownerOf, type TestOwner, trustFileOf } from '../bundles.ts';
-import { type ChaosClient, openChaosClient } from '../chaos-client.ts';
-import { type ChaosHost, openChaosHost } from '../chaos-host.ts';
+import { ownerOf, type TestOwner, trustFileOf } from '../plugins/bundles.ts';
+import { type ChaosClient, openChaosClient } from '../chaos/client.ts';
+import { type ChaosHost, openChaosHost } from '../chaos/host.ts';
 
 export interface ApiAnswer {
   readonly status: number;

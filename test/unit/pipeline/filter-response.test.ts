@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+
+import type { Outcome } from '../../../host/sandbox/sandbox.ts';
+import {
+  replied,
+  testCorridor,
+  type TestCorridorOptions,
+} from '../../support/pipeline/corridor.ts';
+import { delivery } from '../../support/pipeline/messages.ts';
+
+const ORIGINAL = {
+  statusCode: 200,
+  body: Buffer.from('original').toString('base64'),
+  headers: { 'Content-Type': 'text/plain', 'Set-Cookie': 'vcloud-token=MARK', 'X-Other': 'kept' },
+  request: false,
+};
+const message = () =>
+  delivery(
+    { http: { ...ORIGINAL, requestUri: '/api/org/1' } },
+    { headers: { messageType: 'ProcessHttpResponse', replyToExchange: 'vcd.replyExchange' } },
+  );
+
+async function filtered(outcome: Outcome, options: TestCorridorOptions = {}) {
+  const test = testCorridor(() => outcome, { handlers: ['fetch', 'response'], ...options });
+  test.corridor.accept(message());
+  await test.idle();
+  return { ...test, reply: test.sent[0]?.reply };
+}
+const changed = replied({ status: 201, headers: [['Content-Type', 'text/plain']], body: 'eA==' });
+const failed: Outcome = { kind: 'failed', code: 'PLUGIN_THREW', message: 'x', usage: null };
+
+test('a response goes through the handler, without vCloud’s cookies, which go back untouched', async () => {
+  const { invocations, reply } = await filtered(changed);
+  expect(invocations[0]).toMatchObject({ handler: 'response', idempotent: true });
+  const seen = invocations[0]?.payload ?? '';
+  expect(JSON.parse(seen)).toMatchObject({ handler: 'response', status: 200, body: ORIGINAL.body });
+  expect(seen).not.toContain('MARK');
+  expect(reply).toMatchObject({ statusCode: 201, body: 'eA==' });
+  expect(reply?.headers).toMatchObject({ 'Set-Cookie': 'vcloud-token=MARK' });
+});
+
+test('a failing handler lets the original through unchanged, and is counted', async () => {
+  const { reply, metrics } = await filtered(failed);
+  expect(reply).toMatchObject({ statusCode: 200, body: ORIGINAL.body, headers: ORIGINAL.headers });
+  expect(await metrics.total('vcx_filter_failures_total', { code: 'PLUGIN_THREW' })).toBe(1);
+});
+
+test('a manifest that says failClosed turns a failure into a refusal', async () => {
+  const manifest = { responseFilter: { failClosed: true } };
+  expect((await filtered(failed, { manifest })).reply?.statusCode).toBe(500);
+});
+
+test('a plug-in without the handler leaves responses alone', async () => {
+  const { reply, invocations } = await filtered(changed, { handlers: ['fetch'] });
+  expect(reply).toMatchObject({ statusCode: 200, headers: ORIGINAL.headers });
+  expect(invocations).toEqual([]);
+});
