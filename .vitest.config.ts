@@ -10,6 +10,9 @@ const processes = {
   maxWorkers: 3,
 } as const;
 
+/** After the others, one file at a time: what those do would be taken for what is tested here. */
+const alone = { ...processes, maxWorkers: 1, sequence: { groupOrder: 1 } } as const;
+
 export default defineConfig({
   test: {
     projects: [
@@ -32,14 +35,20 @@ export default defineConfig({
         },
       },
       {
-        // Last and alone: what others do would be taken for what the guests did.
         test: {
-          ...processes,
+          ...alone,
+          name: 'load',
+          include: ['test/load/**/*.test.ts'],
+          globalSetup: 'test/support/rabbit/setup.ts',
+          testTimeout: 90_000,
+        },
+      },
+      {
+        test: {
+          ...alone,
           name: 'hostile',
           include: ['test/hostile/**/*.test.ts'],
           testTimeout: 60_000,
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
           maxConcurrency: 3,
         },
       },

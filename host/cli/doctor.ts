@@ -13,20 +13,23 @@ import { examineRegistration, examineReply } from './doctor/registration.ts';
 import { examineVcloud } from './doctor/vcloud.ts';
 import { configured } from './configured.ts';
 import { openConfiguredVcloud, readManifests } from './installation.ts';
+import { openProgress, type Progress } from './plugin/run.ts';
 
 const SIGNS = { ok: 'ok     ', warning: 'WARNING', failed: 'FAILED ', skipped: 'skipped' } as const;
 
 /** Exit code 0 unless something failed; warnings alone do not fail it. Changes nothing but what the broker lacks. */
 export async function doctor(options: { json?: boolean }): Promise<number> {
   const config = configured();
-  const findings = await examine(config);
+  using progress = openProgress();
+  const findings = await examine(config, progress);
+  progress.clear();
   const healthy = findings.every(({ state }) => state !== 'failed');
   if (options.json) console.log(JSON.stringify({ ok: healthy, findings }, null, 2));
   else console.log(findings.flatMap(describe).join('\n'));
   return healthy ? 0 : 1;
 }
 
-async function examine(config: Config): Promise<Finding[]> {
+async function examine(config: Config, progress: Progress): Promise<Finding[]> {
   const states = await readManifests(config);
   const manifests = states.flatMap(({ manifest }) => (manifest ? [manifest] : []));
   const broken = states.flatMap(({ name, reason }) =>
@@ -34,12 +37,16 @@ async function examine(config: Config): Promise<Finding[]> {
       ? []
       : [failed(`plugin.${name}`, reason, 'correct its plugin.json; `vcx check` says more')],
   );
+  progress.show('the broker', 0.1);
   const broker = await examineBroker(config, manifests);
+  progress.show('certificates', 0.3);
+  const certificates = await examineCertificates(config);
+  progress.show('vCloud', 0.4);
   return [
     ok('configuration', config.source),
     ...broken,
     ...broker.findings,
-    ...(await examineCertificates(config)),
+    ...certificates,
     ...(await examineCloud(config, manifests, broker.topology)),
   ];
 }

@@ -55,7 +55,7 @@ export async function explain(options: ExplainOptions): Promise<number> {
       ? { step: 'decision', passed: false, detail: `refused with ${refused}`, code: refused }
       : { step: 'decision', passed: true, detail: 'allowed: the handler would be called' },
   );
-  if (options.json) console.log(JSON.stringify({ allowed: !refused, steps }, null, 2));
+  if (options.json) console.log(JSON.stringify({ ok: true, allowed: !refused, steps }, null, 2));
   else
     for (const { step, passed, detail } of steps)
       console.log(`${passed ? 'yes' : 'NO '} ${step}: ${detail}`);

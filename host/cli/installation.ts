@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 
 import { openBroker, type Broker } from '../broker/broker.ts';
 import { pluginFolders } from '../bundles/source/folder.ts';
-import { manifestOf } from '../bundles/change/view.ts';
+import { manifestOf } from '../bundles/live/kept.ts';
 import { parseManifest, type Manifest } from '../bundles/manifest/manifest.ts';
 import { openStore } from '../compose/store.ts';
 import type { Config } from '../config.ts';

@@ -85,7 +85,8 @@ export async function release(
   await using client = openConfiguredVcloud(config);
   const released = await releaseOperations(client, operations);
   const missing = operations.filter((name) => !released.includes(name));
-  if (json) console.log(JSON.stringify({ action: 'release', released, missing }, null, 2));
+  if (json)
+    console.log(JSON.stringify({ ok: true, action: 'release', released, missing }, null, 2));
   else
     console.log(
       [

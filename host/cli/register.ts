@@ -26,6 +26,7 @@ import {
 } from './register-blocking.ts';
 import { configured } from './configured.ts';
 import { openConfiguredVcloud, openTopology, readManifests } from './installation.ts';
+import { openProgress } from './plugin/run.ts';
 
 export interface RegisterOptions {
   readonly plugin?: string;
@@ -72,17 +73,21 @@ async function register(action: RegisterAction, options: RegisterOptions): Promi
   if (action === 'apply') await prepareTopology(config, manifests);
   const digests = createDigestFile(join(config.stateDir, 'registration.json'));
   const done: Registration[] = [];
-  for (const { name, manifest, reason } of states)
+  using progress = openProgress();
+  for (const [index, { name, manifest, reason }] of states.entries()) {
+    progress.show(`${action} ${name}`, index / states.length);
     done.push(
       manifest
         ? await registerOne(action, manifest, { client, digests })
         : failed(name, null, { code: 'BUNDLE_INVALID', message: reason ?? '' }),
     );
+  }
   const staying = action === 'remove' ? await otherManifests(config, manifests) : [];
   const timeouts = config.vcloud.blockingTasks;
   const blocking = await registerBlocking(action, manifests, { client, timeouts, staying });
+  progress.clear();
   print(action, { done, blocking }, options.json ?? false);
-  if ([...done, blocking].some(({ failure }) => failure)) return EXIT.failed;
+  if (hasFailed({ done, blocking })) return EXIT.failed;
   const different = [...done, blocking].some(({ changes }) => changes.length > 0);
   return action === 'plan' && different ? EXIT.different : EXIT.same;
 }
@@ -146,6 +151,10 @@ interface Outcome {
   readonly blocking: BlockingRegistration;
 }
 
+function hasFailed({ done, blocking }: Outcome): boolean {
+  return [...done, blocking].some(({ failure }) => failure);
+}
+
 function print(action: RegisterAction, { done, blocking }: Outcome, json: boolean): void {
   if (!json) {
     const lines = [...done.flatMap((one) => describe(action, one)), ...describeBlocking(blocking)];
@@ -157,7 +166,8 @@ function print(action: RegisterAction, { done, blocking }: Outcome, json: boolea
     kept: kept.map(changeToJson),
   }));
   const changed = [...plugins, blocking].some(({ changes }) => changes.length > 0);
-  const report = { action, changed, plugins, blockingTasks: blocking };
+  const isOk = !hasFailed({ done, blocking });
+  const report = { ok: isOk, action, changed, plugins, blockingTasks: blocking };
   return console.log(JSON.stringify(report, null, 2));
 }
 

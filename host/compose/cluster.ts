@@ -27,7 +27,7 @@ import type { Log } from '../kernel/log.ts';
 import type { ClusterStatus } from '../operator/api/cluster.ts';
 import type { Seal } from '../storage/seal.ts';
 import { hostNameOf, type Base } from './base.ts';
-import type { SharedStore } from './store.ts';
+import type { SharedStore } from './shared-store.ts';
 
 export interface Cluster {
   readonly store: SharedStore;

@@ -6,13 +6,7 @@ import { join } from 'node:path';
 
 import type { Config } from '../config.ts';
 import { readSecret } from './options.ts';
-import type { HandledEvents } from '../storage/handled-events.ts';
-import type { InstalledStore } from '../storage/installed.ts';
-import type { Journal } from '../storage/journal.ts';
-import type { KvStore } from '../storage/kv-store.ts';
 import type { KnownBindings } from '../message/events.ts';
-import type { OpenBlockingStore } from '../storage/open-blocking.ts';
-import type { OpenTaskStore } from '../storage/open-tasks.ts';
 import { loadSeal, sealFromText, type Seal } from '../storage/seal.ts';
 import { openDatabase } from '../storage/sqlite/database.ts';
 import { openSqliteHandledEvents } from '../storage/sqlite/handled-events.ts';
@@ -26,20 +20,9 @@ import { createSqliteTenants } from '../storage/sqlite/tenants.ts';
 import { HostError } from '../kernel/errors.ts';
 import type { Cluster } from './cluster.ts';
 import { createSqliteTokens } from '../storage/sqlite/tokens.ts';
-import type { TenantStore } from '../storage/tenants.ts';
 import type { TokenStore } from '../storage/tokens.ts';
 import type { Base } from './base.ts';
-
-/** What several hosts share when they are told of each other. */
-export interface SharedStore {
-  readonly journal: Journal;
-  readonly handledEvents: HandledEvents;
-  readonly kv: KvStore;
-  readonly openTasks: OpenTaskStore;
-  readonly openBlocking: OpenBlockingStore;
-  readonly tenants: TenantStore;
-  readonly installed: InstalledStore;
-}
+import type { SharedStore } from './shared-store.ts';
 
 export interface Store extends SharedStore {
   /** What this host bound; others on this machine share it. */

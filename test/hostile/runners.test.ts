@@ -31,7 +31,7 @@ import type { Script, Step } from '../support/hostile/runner.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const runnerProgram = {
-  path: join(ROOT, 'test', 'support', 'hostile-runner.ts'),
+  path: join(ROOT, 'test', 'support', 'hostile', 'runner.ts'),
   readable: [`${ROOT}/test/support/`, `${ROOT}/host/runner/`, `${ROOT}/package.json`],
 };
 
@@ -197,7 +197,7 @@ test('a runner that never answers to open is given up in time', async () => {
 test('a program that dies at each start is not started in a storm', async () => {
   await using kit = await openHostileKit({
     runnerProgram: {
-      path: join(ROOT, 'test', 'support', 'hostile-dies.ts'),
+      path: join(ROOT, 'test', 'support', 'hostile', 'dies.ts'),
       readable: [`${ROOT}/`],
     },
   });
@@ -313,7 +313,7 @@ test.runIf(existsSync('/proc/self/fd'))(
     const FD = 40;
     const stdio: StdioOptions = Array.from({ length: FD + 1 }, () => 'ignore');
     stdio[1] = stdio[FD] = 'pipe';
-    const heir = join(ROOT, 'test', 'support', 'hostile-heir.ts');
+    const heir = join(ROOT, 'test', 'support', 'hostile', 'heir.ts');
     const child = spawn(process.execPath, ['--no-warnings', heir, String(FD)], { stdio });
     let said = '';
     child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -330,7 +330,7 @@ const canUnshare =
 test.runIf(existsSync('/proc/self/fd') && canUnshare)(
   'a runner whose host is killed ends, whatever its guest is at',
   async () => {
-    const orphan = join(ROOT, 'test', 'support', 'hostile-orphan.ts');
+    const orphan = join(ROOT, 'test', 'support', 'hostile', 'orphan.ts');
     const child = spawn(process.execPath, ['--no-warnings', orphan, ...NAMESPACE], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });

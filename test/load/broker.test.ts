@@ -12,7 +12,7 @@ import { eventually } from '../support/broker/echo.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Ends of the broker; `npm run chaos` sets 20. */
-const CYCLES = Number(process.env['CHAOS_CYCLES'] ?? 4);
+const CYCLES = Number(process.env['CHAOS_CYCLES'] ?? 2);
 const RATE = 300;
 
 const stack = new AsyncDisposableStack();

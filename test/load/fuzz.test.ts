@@ -11,7 +11,7 @@ import { openVhost } from '../support/rabbit/vhost.ts';
 
 /** Another seed: `FUZZ_SEED=7 npm test -- test/load/fuzz.test.ts`. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261);
-const COUNT = 4_000;
+const COUNT = 2_000;
 
 test(`of ${COUNT} messages from seed ${SEED} each is answered, parked or dropped as late, and the host stands`, async () => {
   const stateDir = mkdtempSync(join(tmpdir(), 'vcx-fuzz-'));

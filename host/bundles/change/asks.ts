@@ -5,6 +5,7 @@
 import { LIMITS, type LimitName } from '../../quotas/limits.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { DEFAULT_PRIORITY } from '../manifest/vcloud.ts';
+import { aclLines, guardsOf, loosens } from './guards.ts';
 
 /** Every power beyond answering its own routes within the default limits. Sorted, each line once. */
 export function asksOf(manifest: Manifest): readonly string[] {
@@ -25,6 +26,7 @@ export function asksOf(manifest: Manifest): readonly string[] {
     ...vcloud.serviceLinks.map(
       ({ rel, linkHref, resourceType }) => `service-link ${resourceType} ${rel} ${linkHref}`,
     ),
+    ...aclLines(vcloud),
     // Of two filters on one path vCloud calls the service that has more.
     ...(vcloud.priority > DEFAULT_PRIORITY ? [`priority ${vcloud.priority}`] : []),
     ...(manifest.tenantRoutes ? [`tenant-routes ${manifest.tenantRoutes.prefix}`] : []),
@@ -35,23 +37,32 @@ export function asksOf(manifest: Manifest): readonly string[] {
   return [...new Set(lines)].sort();
 }
 
+/** What is written down as allowed, and compared: the asks, and which calls nobody is asked about. */
+export function termsOf(manifest: Manifest): readonly string[] {
+  return [...asksOf(manifest), ...guardsOf(manifest)].sort();
+}
+
 function limitLines(limits: Manifest['limits']): string[] {
   return Object.entries(limits)
     .filter(([name, value]) => value !== undefined && value > LIMITS[name as LimitName].default)
     .map(([name, value]) => `limit ${name} ${value}`);
 }
 
-/** Those asks that what was allowed does not cover. A lower limit or priority is covered by a higher one. */
-export function growthOf(asks: readonly string[], allowed: readonly string[]): readonly string[] {
+/**
+ * Those terms that what was allowed does not cover. A lower limit or priority is covered by a higher one, and a call
+ * that vCloud is not asked about by an earlier version that did not ask.
+ */
+export function growthOf(terms: readonly string[], allowed: readonly string[]): readonly string[] {
   const known = new Set(allowed);
   const highest = new Map<string, number>();
   for (const line of allowed) {
     const limit = readLimit(line);
     if (limit) highest.set(limit.name, Math.max(limit.value, highest.get(limit.name) ?? 0));
   }
-  return asks.filter((line) => {
+  return terms.filter((line) => {
     const limit = readLimit(line);
-    return limit ? limit.value > (highest.get(limit.name) ?? 0) : !known.has(line);
+    if (limit) return limit.value > (highest.get(limit.name) ?? 0);
+    return loosens(line, known) ?? !known.has(line);
   });
 }
 

@@ -9,7 +9,7 @@ import type { InstalledPlugin, InstalledStore } from '../../storage/installed.ts
 import type { KvStore } from '../../storage/kv-store.ts';
 import type { TenantStore } from '../../storage/tenants.ts';
 import type { Actor, Uploaded, UploadOptions } from './admin.ts';
-import { asksOf, growthOf } from './asks.ts';
+import { asksOf, growthOf, termsOf } from './asks.ts';
 import type { CheckedSource } from '../source/bundle.ts';
 import type { Catalogue, LivePlugin } from '../live/catalogue.ts';
 import { checkClaims } from '../live/claims.ts';
@@ -70,8 +70,10 @@ async function installOne(options: InstallerOptions, arrival: Arrival): Promise<
 
   // What the operator installs for the first time, they allow by doing so; what grows later they are asked about.
   const allows = upload.actor.owner === null && (!known || (upload.approve ?? false));
-  const allowed = allows ? records.union(record.allowed, asks) : record.allowed;
-  const growth = growthOf(asks, allowed);
+  const terms = termsOf(source.manifest);
+  const growth = allows ? [] : growthOf(terms, record.allowed);
+  // Nothing that waits changes what is allowed.
+  const allowed = growth.length > 0 ? record.allowed : records.union(record.allowed, terms);
   return turns.run(GOING_LIVE, async () => {
     checkClaims(source, catalogue.others(name));
     if (!known) await forgetTraces(options, name);

@@ -18,7 +18,8 @@ import * as records from './record.ts';
 import { createTenantAdmin } from './tenant-admin.ts';
 import { mustNotBeLocked, mustOwn, operatorOnly, unknownPlugin } from './rights.ts';
 import { createTurns, type Turns } from '../live/turns.ts';
-import { readManifest, viewOf } from './view.ts';
+import { readManifest } from '../live/kept.ts';
+import { viewOf } from './view.ts';
 
 export interface ManagerOptions {
   readonly installed: InstalledStore;

@@ -11,7 +11,7 @@ import type { InstalledPlugin, InstalledStore, InstalledVersion } from '../../st
 import type { TenantStore } from '../../storage/tenants.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Owner } from '../trust/trust.ts';
-import { asksOf, growthOf } from './asks.ts';
+import { growthOf, termsOf } from './asks.ts';
 
 /** Versions kept besides those in use. */
 const KEEP = 20;
@@ -58,7 +58,7 @@ export function approved(
     );
   if (!manifest)
     throw new HostError('PLUGIN_UNKNOWN', `${record.plugin} ${version} can not be read`);
-  const allowed = union(record.allowed, asksOf(manifest));
+  const allowed = union(record.allowed, termsOf(manifest));
   return { ...madeCurrent(record, version), allowed };
 }
 
@@ -103,7 +103,7 @@ export function mustBeAllowed(
   manifest: Manifest | null,
 ): void {
   if (!manifest) throw new HostError('PLUGIN_UNKNOWN', `${plugin} ${version} can not be read`);
-  const growth = growthOf(asksOf(manifest), allowed);
+  const growth = growthOf(termsOf(manifest), allowed);
   if (growth.length > 0)
     throw new HostError(
       'BUNDLE_OWNER_FOREIGN',

@@ -13,7 +13,7 @@ import type { Keeper } from '../live/keeper.ts';
 import { mustBeAllowed } from './record.ts';
 import { operatorOnly, unknown } from './rights.ts';
 import type { Turns } from '../live/turns.ts';
-import { manifestOf } from './view.ts';
+import { manifestOf } from '../live/kept.ts';
 
 export interface TenantAdminOptions {
   readonly installed: InstalledStore;

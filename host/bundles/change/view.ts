@@ -1,16 +1,14 @@
 /**
  * What is shown of a plug-in: its record, what is live of it here, and why anything of it is not.
- * May import: kernel, storage.
+ * May import: storage.
  */
-import { HostError } from '../../kernel/errors.ts';
 import type { InstalledPlugin, InstalledStore } from '../../storage/installed.ts';
 import type { TenantStore } from '../../storage/tenants.ts';
-import { readBundle } from '../archive/bundle.ts';
-import type { Manifest } from '../manifest/manifest.ts';
 import type { Actor, PluginView } from './admin.ts';
-import { asksOf, growthOf } from './asks.ts';
+import { growthOf, termsOf } from './asks.ts';
 import type { Catalogue } from '../live/catalogue.ts';
 import type { Keeper, PluginState } from '../live/keeper.ts';
+import { manifestOf } from '../live/kept.ts';
 import { mustOwn, unknown } from './rights.ts';
 import { versionsOf, type Shelf } from '../live/shelf.ts';
 
@@ -99,32 +97,6 @@ async function bundleView(
     waiting:
       waiting === null
         ? null
-        : { version: waiting, asks: manifest ? growthOf(asksOf(manifest), record.allowed) : [] },
+        : { version: waiting, asks: manifest ? growthOf(termsOf(manifest), record.allowed) : [] },
   };
-}
-
-/** Of an installed version; null when there is none or it can't be read. */
-export async function manifestOf(
-  installed: Pick<InstalledStore, 'getBlob'>,
-  record: InstalledPlugin | null,
-  version: string,
-): Promise<Manifest | null> {
-  try {
-    return await readManifest(installed, record, version);
-  } catch (error) {
-    // What was altered on disk, or what an older host took and this one does not.
-    if (error instanceof HostError) return null;
-    throw error;
-  }
-}
-
-/** The same, but throws STORE_BLOB_ALTERED or BUNDLE_* for what can't be read. */
-export async function readManifest(
-  installed: Pick<InstalledStore, 'getBlob'>,
-  record: InstalledPlugin | null,
-  version: string,
-): Promise<Manifest | null> {
-  const entry = record?.versions.find((one) => one.version === version);
-  const archive = entry && (await installed.getBlob(entry.archive));
-  return archive ? readBundle(archive).manifest : null;
 }

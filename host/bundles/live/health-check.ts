@@ -6,8 +6,9 @@ import { randomUUID } from 'node:crypto';
 
 import type { ConfigSchema } from '../../bindings/config/index.ts';
 import { CODES, HostError } from '../../kernel/errors.ts';
-import type { Sandbox } from '../../sandbox/sandbox.ts';
-import type { LivePlugin } from './plugin.ts';
+import type { GuestBundle, Sandbox } from '../../sandbox/sandbox.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { RouteMatch } from './routes.ts';
 
 /** Nobody's: what a health check leaves behind in an isolate no org ever sees. */
 const NOBODY = 'urn:vcloud:org:00000000-0000-0000-0000-000000000000';
@@ -20,10 +21,17 @@ const DENIED = JSON.stringify({
   message: 'a health check has no bindings',
 });
 
+export interface Checked {
+  readonly manifest: Pick<Manifest, 'healthCheck'>;
+  readonly guest: GuestBundle;
+  readonly match: (method: string, path: string) => RouteMatch<null>;
+  readonly config: ConfigSchema;
+}
+
 /** GET of `healthCheck.path` with the plug-in's own limits; throws BUNDLE_UNHEALTHY with what came back, or what kept us from asking. */
 export async function checkHealth(
   sandbox: Sandbox,
-  { manifest, guest, match, config }: Pick<LivePlugin, 'manifest' | 'guest' | 'match' | 'config'>,
+  { manifest, guest, match, config }: Checked,
 ): Promise<void> {
   if (!manifest.healthCheck) return;
   const { path } = manifest.healthCheck;

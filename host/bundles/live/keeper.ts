@@ -16,7 +16,7 @@ import { createRetiring, type Retiring } from './retiring.ts';
 import { assemble, sameShelf, versionsOf, type Loaded, type Shelf } from './shelf.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { createTurns } from './turns.ts';
-import { manifestOf } from '../change/view.ts';
+import { manifestOf } from './kept.ts';
 
 export interface PluginState {
   readonly name: string;

@@ -2,15 +2,15 @@
  * `vcx plugin new`: the first files of a plug-in, from a template.
  * May import: everything.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 
 import { parseManifest } from '../../bundles/manifest/manifest.ts';
 import { HostError } from '../../kernel/errors.ts';
-import { buildSdk, commandName, SDK_FOLDER, sdkVersion } from './sdk.ts';
+import { openQuestions, type Terminal } from './questions.ts';
+import { buildSdk, commandFrom, commandName, SDK_FOLDER, sdkVersion } from './sdk.ts';
 import type { Answer, Progress } from './run.ts';
 
 export const TEMPLATE_NAMES = ['ts', 'hono'] as const;
@@ -34,8 +34,8 @@ export async function createPlugin(
 ): Promise<Answer> {
   const { name, template } = await choose(given, options);
   const folder = resolve(options.dir ?? name);
-  if (existsSync(folder) && (await readdir(folder)).length > 0)
-    throw new HostError('CONFIG_INVALID', `${folder} is not empty`);
+  const problem = folderProblem(folder);
+  if (problem !== null) throw new HostError('CONFIG_INVALID', problem);
   progress.show('preparing the SDK');
   const files = await render(template, await valuesOf(name, template, folder));
   parseManifest(JSON.parse(files.get('plugin.json') ?? ''));
@@ -58,28 +58,60 @@ export async function createPlugin(
   };
 }
 
-async function choose(
-  given: string | undefined,
-  { template, yes = false }: NewOptions,
-): Promise<{ name: string; template: TemplateName }> {
-  const mayAsk = !yes && process.stdin.isTTY && process.stdout.isTTY;
-  let name = given;
-  let chosen: string | undefined = template;
-  if (mayAsk && (name === undefined || chosen === undefined)) {
-    using terminal = createInterface({ input: process.stdin, output: process.stdout });
-    name ??= (await terminal.question('name (my-plugin): ')) || 'my-plugin';
-    chosen ??= (await terminal.question('template, ts or hono (ts): ')) || 'ts';
-  }
+interface Chosen {
+  readonly name: string;
+  readonly template: TemplateName;
+}
+
+async function choose(given: string | undefined, options: NewOptions): Promise<Chosen> {
+  const { stdin: input, stdout: output } = process;
+  const { name, template } =
+    !options.yes && input.isTTY && output.isTTY
+      ? await askFor(given, options, { input, output })
+      : { name: given, template: options.template };
   if (name === undefined) throw new HostError('CONFIG_INVALID', 'give the name of the plug-in');
-  if (!NAME.test(name))
-    throw new HostError(
-      'CONFIG_INVALID',
-      `name: lower-case letters, digits and dashes, at most 63 (found ${JSON.stringify(name)})`,
-    );
-  const known = TEMPLATE_NAMES.find((one) => one === (chosen ?? 'ts'));
-  if (!known)
-    throw new HostError('CONFIG_INVALID', `template: one of ${TEMPLATE_NAMES.join(', ')}`);
-  return { name, template: known };
+  const problem = nameProblem(name);
+  if (problem !== null) throw new HostError('CONFIG_INVALID', problem);
+  return { name, template: template ?? 'ts' };
+}
+
+/** Ask for what is not given; an answer that will not do is asked for again. Throws CONFIG_INVALID. */
+export async function askFor(
+  given: string | undefined,
+  { template, dir }: NewOptions,
+  terminal: Terminal,
+): Promise<Chosen> {
+  if (given !== undefined && template !== undefined) return { name: given, template };
+  using questions = openQuestions(terminal);
+  const name =
+    given ??
+    (await questions.ask({
+      text: 'name (my-plugin): ',
+      otherwise: 'my-plugin',
+      problem: (answer) => nameProblem(answer) ?? folderProblem(resolve(dir ?? answer)),
+    }));
+  const chosen =
+    template ??
+    (await questions.ask({
+      text: 'template, ts or hono (ts): ',
+      otherwise: 'ts',
+      problem: (answer) =>
+        templateNamed(answer) ? null : `template: one of ${TEMPLATE_NAMES.join(', ')}`,
+    }));
+  return { name, template: templateNamed(chosen) ?? 'ts' };
+}
+
+function templateNamed(name: string): TemplateName | undefined {
+  return TEMPLATE_NAMES.find((one) => one === name);
+}
+
+function nameProblem(name: string): string | null {
+  if (NAME.test(name)) return null;
+  return `name: a lower-case letter, then letters, digits and dashes, at most 63 (found ${JSON.stringify(name)})`;
+}
+
+function folderProblem(folder: string): string | null {
+  return existsSync(folder) && readdirSync(folder).length > 0 ? `${folder} is not empty` : null;
 }
 
 type Values = Readonly<Record<string, string>>;
@@ -101,6 +133,7 @@ async function valuesOf(name: string, template: TemplateName, folder: string): P
     dependencies:
       template === 'hono' ? `"dependencies": {\n    "hono": "${HONO_VERSION}"\n  },\n  ` : '',
     vcx: commandName(),
+    command: isClone ? commandFrom(folder) : 'vcx',
   };
 }
 

@@ -63,8 +63,8 @@ export interface Progress extends Disposable {
 
 const BAR = 20;
 
-/** On standard error, so that standard output holds the answer and nothing else. */
-function openProgress(): Progress {
+/** On standard error, so that standard output holds the answer and nothing else. To be cleared before anything is printed. */
+export function openProgress(): Progress {
   const { stderr } = process;
   const clear = () => {
     if (stderr.isTTY) stderr.write('\r\u001b[K');

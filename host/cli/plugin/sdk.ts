@@ -3,10 +3,10 @@
  * May import: kernel.
  */
 import { spawn } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { HostError } from '../../kernel/errors.ts';
@@ -66,6 +66,18 @@ export function commandName(): string {
   const program = process.argv[1] ?? '';
   if (process.env['npm_command'] === 'exec') return 'npx vcx';
   return basename(program) === 'vcx' ? 'vcx' : `node ${program}`;
+}
+
+/**
+ * What a script of the package in this folder types, inside a JSON string: npm finds `vcx` in this clone from below it
+ * only, and the Node of this clone from nowhere else.
+ */
+export function commandFrom(folder: string): string {
+  const way = relative(folder, join(SDK_FOLDER, '..'));
+  if (/^(?:\.\.(?:\/|$))*$/.test(way)) return 'vcx';
+  const node = join(way, 'node_modules', '.bin', 'node');
+  const parts = [existsSync(resolve(folder, node)) ? node : 'node', join(way, 'host', 'cli.ts')];
+  return parts.map((part) => (/^[\w./@-]+$/.test(part) ? part : `\\"${part}\\"`)).join(' ');
 }
 
 /** The same for programs. */

@@ -107,7 +107,7 @@ async function writeConfig(work: string, vitest: string): Promise<string> {
   const isClone = existsSync(alias['@vcx/sdk/testing']);
   const config = {
     resolve: { alias: isClone ? alias : {} },
-    test: { include: ['**/*.test.ts'], testTimeout: 30_000 },
+    test: { include: ['**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
     cacheDir: join(work, 'cache'),
   };
   await writeFile(file, `export default ${JSON.stringify(config)};\n`);

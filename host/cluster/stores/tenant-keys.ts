@@ -1,10 +1,13 @@
 /**
- * Names and contents of the entries in the bucket of tenants.
+ * Names and contents of the entries in the bucket of tenants, and how they are changed.
  * May import: storage, cluster.
  */
+import type { NewChange } from '../../storage/changes.ts';
 import type { SettingKind } from '../../storage/tenant-values.ts';
 import type { TenantScope } from '../../storage/tenants.ts';
+import type { Bucket } from '../link/bucket.ts';
 import { keyOf } from '../link/keys.ts';
+import type { Mirror } from './mirror.ts';
 
 /** `plugin.PLUGIN` */
 export interface KeptPlugin {
@@ -35,6 +38,23 @@ export interface KeptSecret {
 }
 
 export type Kept = KeptPlugin | KeptSetting | KeptSecret;
+
+/** What the parts of the store work with. */
+export interface TenantRooms {
+  readonly bucket: Bucket;
+  readonly mirror: Mirror<Kept>;
+  /**
+   * Write `next(what is there)`, null to take it away, with its entry; nothing when `entry` is null. Again when
+   * another host was faster.
+   */
+  readonly change: (
+    key: string,
+    step: (known: Kept | null) => {
+      readonly next: Kept | null;
+      readonly entry: NewChange | null;
+    },
+  ) => Promise<boolean>;
+}
 
 export const isPlugin = (kept: Kept): kept is KeptPlugin => 'owner' in kept;
 export const isSetting = (kept: Kept): kept is KeptSetting => 'value' in kept;

@@ -7,8 +7,14 @@ import type { Clock } from '../../kernel/time.ts';
 import type { Seal } from '../../storage/seal.ts';
 import { checkSecret, digestOf, secretPlace } from '../../storage/tenant-values.ts';
 import type { SecretInfo, TenantCaps, TenantScope, TenantStore } from '../../storage/tenants.ts';
-import { decodeKept, isSecret, secretKey, type Kept, type KeptSecret } from './tenant-keys.ts';
-import type { TenantRooms } from './tenants.ts';
+import {
+  decodeKept,
+  isSecret,
+  secretKey,
+  type Kept,
+  type KeptSecret,
+  type TenantRooms,
+} from './tenant-keys.ts';
 
 export interface NatsSecretsParts {
   readonly rooms: TenantRooms;

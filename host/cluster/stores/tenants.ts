@@ -6,7 +6,6 @@
  * made. A host that dies in between leaves an entry for a change that was not made, never a change without one.
  */
 import { codeOf, HostError } from '../../kernel/errors.ts';
-import type { NewChange } from '../../storage/changes.ts';
 import type { Seal } from '../../storage/seal.ts';
 import {
   allowedOrgs,
@@ -40,6 +39,7 @@ import {
   settingKey,
   type Kept,
   type KeptPlugin,
+  type TenantRooms,
 } from './tenant-keys.ts';
 import { createNatsSecrets } from './tenant-secrets.ts';
 
@@ -49,23 +49,6 @@ export interface NatsTenantsParts extends TenantCaps {
   readonly seal: Seal;
   /** Not owned. */
   readonly changes: NatsChanges;
-}
-
-/** What the parts of the store work with. */
-export interface TenantRooms {
-  readonly bucket: Bucket;
-  readonly mirror: Mirror<Kept>;
-  /**
-   * Write `next(what is there)`, null to take it away, with its entry; nothing when `entry` is null. Again when
-   * another host was faster.
-   */
-  readonly change: (
-    key: string,
-    step: (known: Kept | null) => {
-      readonly next: Kept | null;
-      readonly entry: NewChange | null;
-    },
-  ) => Promise<boolean>;
 }
 
 const ATTEMPTS = 10;

@@ -1,20 +1,15 @@
 /**
  * Starts several cells over one store: a whole simulated vCloud inside this process.
- * May import: advance, bundles, cell, oauth, outbox, sessions, store, tenant.
+ * May import: advance, bundles, cell, oauth, outbox, sessions, model, store, tenant.
  */
 import { type Cell, openCell } from './cell.ts';
 import { openOutbox } from './events/outbox.ts';
 import { type Bundle, type Localization, localizations } from './extension/bundles/bundles.ts';
 import { type OAuthDesk, activeServiceAccount, createOAuthDesk } from './sessions/oauth/oauth.ts';
 import { SESSION_DEFAULTS, createSessionRules, revokeSessions } from './sessions/sessions.ts';
-import {
-  type Holds,
-  type Org,
-  OPERATION_MS,
-  type Store,
-  SYSTEM_ORG,
-  createStore,
-} from './store.ts';
+import type { Holds, Org } from './model.ts';
+import { createStore, OPERATION_MS } from './populate.ts';
+import { type Store, SYSTEM_ORG } from './store.ts';
 import { vdcsOf } from './tenant/documents.ts';
 import { openClockwork } from './work/advance.ts';
 

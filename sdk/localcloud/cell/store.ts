@@ -1,101 +1,14 @@
 /**
- * The one vCloud behind all cells: orgs, people, vApps, rights, and the objects of extension services.
- * May import: bundles, element, kinds, populate, settings; types of blocking, notice and work.
+ * The one vCloud behind all cells, and how to find things in it.
+ * May import: kinds, model; types of bundles, blocking, happening, settings and work.
  */
-import { randomUUID } from 'node:crypto';
-
-import type { Element } from './documents/element.ts';
-import { type BundleDesk, createBundleDesk } from './extension/bundles/bundles.ts';
+import type { BundleDesk } from './extension/bundles/bundles.ts';
 import { KINDS, type KindName } from './extension/kinds.ts';
-import { type Settings, createSettings } from './extension/settings/settings.ts';
+import type { Settings } from './extension/settings/settings.ts';
 import type { BlockingTask } from './blocking/blocking.ts';
-import type { Notice } from './events/notice.ts';
-import { populate } from './populate.ts';
+import type { Notice } from './events/happening.ts';
+import type { Entity, Org, Right, Role, Session, User, VApp, Vdc } from './model.ts';
 import type { CloudEvent, Run, Task } from './work/work.ts';
-
-export interface Org {
-  readonly id: string;
-  readonly name: string;
-}
-
-/** Which rights of extension services a role gets when they are registered. */
-export type Holds = 'all' | 'view' | 'none';
-
-export interface Role {
-  readonly id: string;
-  readonly name: string;
-  readonly description: string;
-  readonly org: Org;
-  /** Undefined for a role whose rights somebody has chosen. */
-  readonly takes: Holds | undefined;
-  /** Ids of rights. */
-  readonly rights: Set<string>;
-}
-
-export interface User {
-  readonly id: string;
-  readonly name: string;
-  readonly password: string;
-  readonly org: Org;
-  /** Id of the role. */
-  readonly role: string;
-  readonly isEnabled: boolean;
-  readonly fullName?: string;
-  readonly email?: string;
-  readonly description?: string;
-  /** Signs in by refresh token only, and is in no list of users. */
-  readonly isServiceAccount?: true;
-}
-
-export interface VApp {
-  readonly id: string;
-  readonly name: string;
-  readonly org: Org;
-  /** Id of the user. */
-  readonly owner: string;
-  readonly created: Date;
-  /** Id of the virtual datacenter it is in. */
-  readonly vdc: string;
-  /** 0 while it is made, 8 powered off, -1 when making it failed. */
-  readonly status: 0 | 8 | -1;
-  readonly description?: string;
-}
-
-/** A virtual datacenter; each org has one. */
-export interface Vdc {
-  readonly id: string;
-  readonly name: string;
-  readonly org: Org;
-}
-
-export interface Right {
-  readonly id: string;
-  /** With the prefix `{namespace}:` when a service brought it. */
-  readonly name: string;
-  readonly category: string;
-  readonly description?: string;
-  readonly bundleKey?: string;
-  /** Uuid of the service that brought it; undefined for built-in rights. */
-  readonly service?: string;
-}
-
-/** One object below the admin tree: its own elements as they were posted, without the containers. */
-export interface Entity {
-  readonly id: string;
-  readonly kind: KindName;
-  readonly parent?: string;
-  readonly name?: string;
-  readonly description?: string;
-  readonly operationKey?: string;
-  readonly content: readonly Element[];
-}
-
-export interface Session {
-  readonly token: string;
-  readonly user: User;
-  /** Epoch ms. */
-  readonly openedAt: number;
-}
 
 export interface Store {
   readonly orgs: readonly Org[];
@@ -127,62 +40,6 @@ export const SYSTEM_ORG: Org = { id: 'a93c9db9-7471-3192-8d09-a8f7eeda85f9', nam
 
 /** What only those see who administer an org. */
 export const ADMINISTRATOR_VIEW = 'General: Administrator View';
-
-/** Long enough to be seen under way, short enough for tests. */
-export const OPERATION_MS = 100;
-
-/** A handful of vCloud's own rights, so that the list of a user is never just the plug-in's. */
-const BUILT_IN = [
-  ['Organization: View', 'Organization'],
-  ['Organization vDC: View', 'Organization VDC'],
-  ['vApp: Edit VM Properties', 'vApp'],
-  ['Catalog: View Published Catalogs', 'Catalog'],
-  [ADMINISTRATOR_VIEW, 'General'],
-  ['General: Send Notification', 'General'],
-] as const;
-
-/** A new vCloud with the orgs acme and globex; all ids but the System org's are random. */
-export function createStore(): Store {
-  const rights = BUILT_IN.map(([name, category]) => ({ id: randomUUID(), name, category }));
-  const role: Role = {
-    id: randomUUID(),
-    name: 'System Administrator',
-    description: 'Everything',
-    org: SYSTEM_ORG,
-    takes: 'all',
-    rights: new Set(rights.map((right) => right.id)),
-  };
-  const administrator: User = {
-    id: randomUUID(),
-    name: 'administrator',
-    password: 'administrator',
-    org: SYSTEM_ORG,
-    role: role.id,
-    isEnabled: true,
-  };
-  const store: Store = {
-    orgs: ['acme', 'globex'].map((name) => ({ id: randomUUID(), name })),
-    users: new Map([[administrator.id, administrator]]),
-    roles: new Map([[role.id, role]]),
-    vdcs: new Map(),
-    vApps: new Map(),
-    administrator,
-    rights: new Map(rights.map((right) => [right.id, right])),
-    deletedRights: new Map(),
-    entities: new Map(),
-    sessions: new Map(),
-    tasks: new Map(),
-    events: [],
-    bundles: createBundleDesk(),
-    settings: createSettings(),
-    listeners: new Set(),
-    blockingTasks: new Map(),
-    runs: new Map(),
-    operationMs: OPERATION_MS,
-  };
-  for (const org of store.orgs) populate(store, org, ADMINISTRATOR_VIEW);
-  return store;
-}
 
 export const isAdministrator = (user: User) => user.org.id === SYSTEM_ORG.id;
 

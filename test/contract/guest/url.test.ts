@@ -2,7 +2,7 @@
  * URL and URLSearchParams in an isolate, side by side with Node's: whoever reads parts, changes them, or both.
  */
 import { afterAll, expect, test } from 'vitest';
-import { openProbe } from '../../support/guest/isolate.ts';
+import { bundleText, openGuest, openProbe } from '../../support/guest/isolate.ts';
 
 const probe = await openProbe();
 afterAll(() => probe[Symbol.asyncDispose]());
@@ -88,4 +88,41 @@ test('wrong use fails, and the classes look as they do elsewhere', async () => {
       new URL('../x', new URL('https://h/a/b/c')).href, Object.prototype.toString.call(new URL('https://h/')),
       URLSearchParams.prototype[Symbol.iterator] === URLSearchParams.prototype.entries,
       new (class extends URL {})('https://h/p').pathname];`);
+});
+
+test('a guest that spoils built-ins before the parser is there harms itself and gets nothing', async () => {
+  await using guest = await openGuest();
+  const { source } = await bundleText(`const seen = new Set();
+    const spy = (owner, name) => { const was = owner[name]; owner[name] = function (...args) {
+      for (const each of [this, ...args]) if (typeof each === 'function') seen.add(each);
+      return was.apply ? Reflect.apply(was, this, args) : undefined; }; };
+    export default { fetch(request) {
+      if (request.method === 'POST') {
+        const { apply } = Reflect;
+        for (const name of ['call', 'bind']) spy(Function.prototype, name);
+        for (const name of ['push', 'map', 'forEach']) spy(Array.prototype, name);
+        for (const name of ['set', 'get', 'has']) spy(Map.prototype, name);
+        for (const name of ['defineProperty', 'defineProperties', 'create', 'assign']) spy(Object, name);
+        let host = '';
+        try { host = new URL('http://user@1.2.3.4:81/x').host } catch {}
+        for (const each of seen) try { apply(each, undefined, ['log', 0, '["info","forged"]']) } catch {}
+        for (const each of seen) try { apply(each, undefined, ['reply', 99, '{"status":200}']) } catch {}
+        return new Response(host + ' ' + (seen.size > 0));
+      }
+      Object.defineProperty = Object.create = Reflect.ownKeys = () => { throw new Error('spoilt') };
+      return new Response('still here');
+    } };`);
+  await guest.load(source);
+  expect(await guest.call({ method: 'POST' })).toMatchObject({ body: '1.2.3.4:81 true' });
+  expect(await guest.call()).toMatchObject({ body: 'still here' });
+  expect(await guest.call({ url: 'https://10.0.0.1/a' })).toMatchObject({ body: 'still here' });
+  expect(guest.logs.join()).not.toContain('forged');
+  expect(guest.posted.some(({ id }) => id === 99)).toBe(false);
+});
+
+test('texts in other encodings, whose tables come late, are read as everywhere', async () => {
+  await same(`const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);
+    return ['windows-1251', ' KOI8-R ', 'iso_8859-2:1987', 'latin1', 'macintosh'].map((label) => {
+      const decoder = new TextDecoder(label); return [decoder.encoding, decoder.decode(bytes)]; });`);
+  await same(`try { new TextDecoder('no-such'); } catch (error) { return error.name }`);
 });

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlugin, type TestPlugin } from '../../../sdk/testing/index.ts';
 
 const CLI = fileURLToPath(new URL('../../support/plugins/plugin-cli.ts', import.meta.url));
-const folderOf = (name: string) => fileURLToPath(new URL(`../../plugins/${name}`, import.meta.url));
+const folderOf = (name: string) =>
+  fileURLToPath(new URL(`../../../plugins/${name}`, import.meta.url));
 const ORG = '00000000-0000-4000-8000-000000000001';
 const OTHER = '70000000-0000-4000-8000-000000000002';
 

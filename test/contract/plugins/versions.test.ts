@@ -137,6 +137,15 @@ test('a version that asks for more waits, says for what, and goes live when that
   expect(await kit.upload(demo('1.3.0', { manifest: more }))).toMatchObject({ state: 'live' });
 });
 
+test('a version that leaves out questions to vCloud waits', async () => {
+  await kit.upload(demo('1.0.0', { manifest: { authorizationCheck: 'always' } }));
+  expect(await kit.upload(demo('1.1.0'))).toMatchObject({
+    state: 'waiting',
+    asks: ['authorization-check never'],
+  });
+  expect((await show()).waiting).toEqual({ version: '1.1.0', asks: ['authorization-check never'] });
+});
+
 test('what nobody allowed goes live by no other door: not by rollback, nor by a pin', async () => {
   const growing = { bindings: ['kv'] };
   await kit.upload(demo('1.0.0'));

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAlive, openKit, resultOf, scriptBundle, until, type Kit } from './kit.ts';
 
-const root = join(import.meta.dirname, '..', '..');
+const root = join(import.meta.dirname, '..', '..', '..');
 
 const runnerProgram = {
-  path: join(import.meta.dirname, 'sandbox-liar.ts'),
+  path: join(import.meta.dirname, 'liar.ts'),
   readable: [`${import.meta.dirname}/`, `${root}/host/runner/`, `${root}/package.json`],
 };
 

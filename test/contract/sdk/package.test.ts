@@ -3,14 +3,25 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { openWorkshop, type Workshop } from '../../support/plugins/plugin-command.ts';
 
 const SDK = fileURLToPath(new URL('../../../sdk', import.meta.url));
 const MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 
+// Every command is a process, and some run compilers and tests: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 180_000 });
+
 /** The tarball that npm would publish. */
+let tarball: string;
+let bench: Workshop;
+beforeAll(async () => {
+  bench = await openWorkshop();
+  tarball = await packSdk(bench);
+});
+afterAll(() => bench[Symbol.asyncDispose]());
+
 async function packSdk(shop: Workshop): Promise<string> {
   const packed = await shop.run('npm', [
     'pack',
@@ -20,13 +31,12 @@ async function packSdk(shop: Workshop): Promise<string> {
     '--silent',
   ]);
   expect(packed, packed.stderr).toMatchObject({ code: 0 });
-  const tarball = (await readdir(shop.folder)).find((name) => name.endsWith('.tgz')) ?? '';
-  return join(shop.folder, tarball);
+  const file = (await readdir(shop.folder)).find((name) => name.endsWith('.tgz')) ?? '';
+  return join(shop.folder, file);
 }
 
-/** Pack the SDK and install it into the folder, without a network. */
+/** Install the packed SDK into the folder, without a network. */
 async function installSdk(shop: Workshop, below: string): Promise<string> {
-  const tarball = await packSdk(shop);
   const target = join(shop.folder, below, 'node_modules/@vcx/sdk');
   await mkdir(target, { recursive: true });
   const args = ['-xzf', tarball, '-C', target, '--strip-components=1'];
@@ -50,8 +60,7 @@ test('the package holds what its exports name, built, and no sources', async () 
 });
 
 test('publint and attw find nothing wrong with the package and its types', async () => {
-  await using shop = await openWorkshop();
-  const tarball = await packSdk(shop);
+  const shop = bench;
   const bin = (name: string) => join(MODULES, '.bin', name);
   const linted = await shop.run(bin('publint'), ['run', tarball, '--strict']);
   expect(linted, linted.stdout).toMatchObject({ code: 0 });

@@ -12,7 +12,7 @@ import { manifestOf } from '../plugins/bundles.ts';
 import { createOperatorParts, OPERATOR_TOKEN, type KitOptions, type OperatorParts } from './kit.ts';
 import type { Ran } from '../plugins/plugin-command.ts';
 
-const CLI = fileURLToPath(new URL('plugin-cli.ts', import.meta.url));
+const CLI = fileURLToPath(new URL('../plugins/plugin-cli.ts', import.meta.url));
 
 export interface RunOptions {
   readonly stdin?: string;

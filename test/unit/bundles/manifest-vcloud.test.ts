@@ -7,7 +7,7 @@ import { serviceSpec } from '../../../host/bundles/registration/service-spec.ts'
 
 const read = (name: string) =>
   JSON.parse(
-    readFileSync(new URL(`../../plugins/${name}/plugin.json`, import.meta.url), 'utf8'),
+    readFileSync(new URL(`../../../plugins/${name}/plugin.json`, import.meta.url), 'utf8'),
   ) as Record<string, Record<string, unknown>>;
 const hello = read('hello');
 const withVcloud = (vcloud: Record<string, unknown>, rest: Record<string, unknown> = {}) =>

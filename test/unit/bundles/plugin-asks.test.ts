@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { asksOf, growthOf } from '../../../host/bundles/change/asks.ts';
+import { asksOf, growthOf, termsOf } from '../../../host/bundles/change/asks.ts';
 import { parseManifest } from '../../../host/bundles/manifest/manifest.ts';
 import { manifestOf } from '../../support/plugins/bundles.ts';
 
@@ -63,4 +63,72 @@ test.each([
   { now: [], allowed: ['binding kv'], grows: [] },
 ])('of $now, with $allowed allowed, $grows is new', ({ now, allowed, grows }) => {
   expect(growthOf(now, allowed)).toEqual(grows);
+});
+
+const ROUTE = { method: 'GET', path: '/api/demo' };
+const guarded = (changes: Record<string, unknown> = {}) =>
+  termsOf(parseManifest(manifestOf({ authorizationCheck: 'always', ...changes })));
+
+test.each<[string, Record<string, unknown>, string[]]>([
+  ['none left', { authorizationCheck: 'never' }, ['authorization-check never']],
+  ['none for reads', { authorizationCheck: 'writes' }, ['authorization-check never GET /api/demo']],
+  [
+    'none on a new route',
+    { routes: [ROUTE, { method: 'POST', path: '/api/demo/x', authorizationCheck: 'never' }] },
+    ['authorization-check never POST /api/demo/x'],
+  ],
+  ['as before', {}, []],
+  [
+    'as before, but said on the route',
+    { authorizationCheck: 'never', routes: [{ ...ROUTE, authorizationCheck: 'always' }] },
+    [],
+  ],
+])('of a plug-in all of whose calls vCloud is asked about, %s', (_, changes, grows) => {
+  expect(growthOf(guarded(changes), guarded())).toEqual(grows);
+});
+
+test('fewer questions to vCloud are new only where they were not allowed before', () => {
+  const plain = termsOf(parseManifest(manifestOf()));
+  const both = [...plain, ...guarded()];
+  expect(growthOf(guarded(), plain)).toEqual([]);
+  expect(growthOf(plain, both)).toEqual([]);
+  expect(growthOf(guarded({ authorizationCheck: 'writes' }), both)).toEqual([]);
+  const any = guarded({ routes: [{ ...ROUTE, method: '*', authorizationCheck: 'never' }] });
+  expect(growthOf(guarded({ authorizationCheck: 'writes' }), any)).toEqual([]);
+  // What an older host wrote down says nothing about it.
+  expect(growthOf(plain, asks())).toEqual([]);
+});
+
+const RULE = { name: 'all', organization: 'shared', principal: { right: 'View' } };
+const classed = (rules: unknown[], more: object = {}) => ({
+  vcloud: {
+    ...(manifestOf()['vcloud'] as object),
+    authorizationEnabled: true,
+    resourceClasses: [
+      {
+        name: 'c',
+        mimeType: 'application/x',
+        actions: [
+          { name: 'read', httpMethod: 'GET', urlPattern: '/api/(?<id>.*)', aclRules: rules },
+        ],
+      },
+    ],
+    ...more,
+  },
+});
+
+test('a rule that lets others in is new, one that is gone or has another name is not', () => {
+  const one = guarded(classed([RULE]));
+  const line = 'acl-rule application/x GET /api/(?<id>.*) resource=shared';
+  expect(growthOf(guarded(classed([{ ...RULE, principal: 'shared' }])), one)).toEqual([
+    `${line} org=shared principal=shared`,
+  ]);
+  expect(growthOf(guarded(classed([RULE, { ...RULE, organization: 'published' }])), one)).toEqual([
+    `${line} org=published principal=right:View`,
+  ]);
+  expect(growthOf(guarded(classed([])), one)).toEqual([]);
+  expect(growthOf(guarded(classed([{ ...RULE, name: 'other' }])), one)).toEqual([]);
+  expect(growthOf(guarded(classed([RULE], { authorizationEnabled: false })), one)).toEqual([
+    'vcloud-authorization off',
+  ]);
 });

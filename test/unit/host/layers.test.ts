@@ -106,6 +106,56 @@ test('the SDK, the local cloud and the plug-ins never import the host', () => {
   expect(wrong).toEqual([]);
 });
 
+/** Type-only on both sides; to be mended with the work on the sandbox, which is under way. */
+const knownCircles = new Set(['host/sandbox/calls/records.ts <-> host/sandbox/process/runner.ts']);
+
+test('no two files need each other, not even for their types', () => {
+  const graph = new Map(
+    ['host', 'sdk', 'plugins'].flatMap(sources).map((file) => [
+      file,
+      importsOf(file)
+        .filter(({ target }) => target.startsWith('.'))
+        .map(resolved),
+    ]),
+  );
+  expect(circlesOf(graph).filter((circle) => !knownCircles.has(circle))).toEqual([]);
+});
+
+test('a circle is found, however long, and what only leads into it is not named', () => {
+  const graph = new Map([
+    ['a', ['b', 'x']],
+    ['b', ['c']],
+    ['c', ['d', 'e']],
+    ['d', ['b']],
+    ['e', []],
+  ]);
+  expect(circlesOf(graph)).toEqual(['b <-> c <-> d']);
+});
+
+/** Files that reach each other, as one line. */
+function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const reach = (from: string): Set<string> => {
+    const seen = new Set<string>();
+    const open = [...(graph.get(from) ?? [])];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      open.push(...(graph.get(next) ?? []));
+    }
+    return seen;
+  };
+  const reached = new Map([...graph.keys()].map((file) => [file, reach(file)]));
+  const circles = [...reached]
+    .filter(([file, files]) => files.has(file))
+    .map(([file, files]) =>
+      [...files]
+        .filter((other) => reached.get(other)?.has(file))
+        .sort()
+        .join(' <-> '),
+    );
+  return [...new Set(circles)];
+}
+
 test('each library has one room', () => {
   const wrong = ['host', 'sdk', 'plugins', 'test']
     .flatMap(sources)

@@ -1,5 +1,5 @@
 /** Services with one resource class and one action, for tests of authorization. */
-import type { User } from '../../../sdk/localcloud/cell/store.ts';
+import type { User } from '../../../sdk/localcloud/cell/model.ts';
 import { type Cloud, HEAD, answerWith, filters, registerService, urlFilter } from './kit.ts';
 
 export const access = (name: string, value: string, href?: string) =>

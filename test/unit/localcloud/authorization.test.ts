@@ -1,7 +1,7 @@
 /** Resource classes, actions and ACL rules of the simulated cell: every decision, by call and by check. */
 import { describe, expect, test } from 'vitest';
 
-import type { User } from '../../../sdk/localcloud/cell/store.ts';
+import type { User } from '../../../sdk/localcloud/cell/model.ts';
 import {
   type Cloud,
   HEAD,

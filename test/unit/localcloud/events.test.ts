@@ -8,7 +8,7 @@ import {
   routingKeyOf,
   xmlForm,
 } from '../../../sdk/localcloud/cell/events/encode.ts';
-import type { Notice } from '../../../sdk/localcloud/cell/events/notice.ts';
+import type { Notice } from '../../../sdk/localcloud/cell/events/happening.ts';
 import { BASE, type Cloud, HEAD, children, createCloud, hrefOf } from './kit.ts';
 
 const ROOT = 'com/vmware/vcloud/event/';

@@ -15,18 +15,15 @@ import {
   type OAuthDesk,
   createOAuthDesk,
 } from '../../../sdk/localcloud/cell/sessions/oauth/oauth.ts';
-import type { Notice } from '../../../sdk/localcloud/cell/events/notice.ts';
+import type { Notice } from '../../../sdk/localcloud/cell/events/happening.ts';
 import {
   type SessionRules,
   createSessionRules,
   openSession,
 } from '../../../sdk/localcloud/cell/sessions/sessions.ts';
-import {
-  type Org,
-  type Store,
-  type User,
-  createStore,
-} from '../../../sdk/localcloud/cell/store.ts';
+import type { Org, User } from '../../../sdk/localcloud/cell/model.ts';
+import { createStore } from '../../../sdk/localcloud/cell/populate.ts';
+import type { Store } from '../../../sdk/localcloud/cell/store.ts';
 import { readXml } from '../../../sdk/localcloud/cell/documents/xml.ts';
 
 export const BASE = 'http://127.0.0.1:1';

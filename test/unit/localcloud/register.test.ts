@@ -15,12 +15,8 @@ import {
 } from '../../../sdk/localcloud/cell/extension/register.ts';
 import { entityElement } from '../../../sdk/localcloud/cell/documents/represent.ts';
 import { createRight, deleteRight } from '../../../sdk/localcloud/cell/extension/rights.ts';
-import {
-  type Store,
-  childrenOf,
-  createStore,
-  rightsOf,
-} from '../../../sdk/localcloud/cell/store.ts';
+import { createStore } from '../../../sdk/localcloud/cell/populate.ts';
+import { type Store, childrenOf, rightsOf } from '../../../sdk/localcloud/cell/store.ts';
 
 interface Wanted {
   readonly name?: string;

@@ -1,6 +1,6 @@
 /**
  * Hands requests to the services that match them, and the cell's own answers to those that want to see them.
- * May import: authorize, broker, caller, element, fault, filters, message, represent, store.
+ * May import: authorize, broker, caller, element, fault, filters, message, represent, model, store.
  */
 import type { CellBroker } from './broker.ts';
 import type { Caller } from '../sessions/caller.ts';
@@ -16,7 +16,8 @@ import {
   encodeMessage,
 } from './message.ts';
 import { rightUrn } from '../documents/represent.ts';
-import { type Entity, type Store, rightsOf } from '../store.ts';
+import type { Entity } from '../model.ts';
+import { type Store, rightsOf } from '../store.ts';
 
 export interface Exchange {
   readonly store: Store;

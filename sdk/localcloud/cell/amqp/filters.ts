@@ -1,10 +1,11 @@
 /**
  * Finds the extension services whose API filters match a request or an answer.
- * May import: element, java-regex, store.
+ * May import: element, java-regex, model, store.
  */
 import { textOf } from '../documents/element.ts';
 import { translateJavaRegex } from '../java-regex/regex.ts';
-import { type Entity, type Store, childrenOf } from '../store.ts';
+import type { Entity } from '../model.ts';
+import { type Store, childrenOf } from '../store.ts';
 
 /** Patterns are compiled once; the cache is dropped when it grows beyond what services ever have. */
 const compiled = new Map<string, RegExp | undefined>();

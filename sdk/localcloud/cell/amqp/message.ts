@@ -1,11 +1,11 @@
 /**
  * The AMQP messages between a cell and a service: builds requests, reads replies in both envelopes.
- * May import: store.
+ * May import: model.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import type { User } from '../store.ts';
+import type { User } from '../model.ts';
 
 export type MessageType = 'ProcessHttpRequest' | 'ProcessHttpResponse';
 

@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 
 import { VcloudFault } from '../documents/fault.ts';
-import { EVENT_ROOT, type Named, raise, userNamed } from '../events/notice.ts';
+import type { Named } from '../events/happening.ts';
+import { EVENT_ROOT, raise, userNamed } from '../events/notice.ts';
 import type { TimeoutAction } from '../extension/settings/settings.ts';
 import type { Store } from '../store.ts';
 import { orgById } from '../store.ts';

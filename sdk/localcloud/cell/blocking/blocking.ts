@@ -1,10 +1,10 @@
 /**
  * Blocking tasks as the store keeps them.
- * May import: notice, settings, store.
+ * May import: happening, model, settings.
  */
-import type { Named } from '../events/notice.ts';
+import type { Named } from '../events/happening.ts';
 import type { TimeoutAction } from '../extension/settings/settings.ts';
-import type { Org } from '../store.ts';
+import type { Org } from '../model.ts';
 
 /** Only an active one can be acted upon; the others stay to be looked at. */
 export type BlockingStatus = 'active' | 'resumed' | 'aborted' | 'failed';

@@ -1,10 +1,11 @@
 /**
  * Objects of the store as documents, with every link the documentation shows.
- * May import: element, kinds, store.
+ * May import: element, kinds, model, store.
  */
 import { type Element, element, leaf } from './element.ts';
 import { KINDS, type Kind, type KindName, childKinds, mediaOf } from '../extension/kinds.ts';
-import { type Entity, type Right, type Store, urnOf } from '../store.ts';
+import type { Entity, Right } from '../model.ts';
+import { type Store, urnOf } from '../store.ts';
 
 export const EXTENSION = '/api/admin/extension';
 const QUERY_RECORDS = 'application/vnd.vmware.vcloud.query.records';

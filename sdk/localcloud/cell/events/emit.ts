@@ -1,12 +1,14 @@
 /**
  * The helper of tests: makes notices of events that have not happened, from JSON.
- * May import: fault, notice, store.
+ * May import: fault, notice, model, store.
  */
 import { randomUUID } from 'node:crypto';
 
 import { VcloudFault } from '../documents/fault.ts';
-import { type Org, type Store, SYSTEM_ORG, orgById } from '../store.ts';
-import { EVENT_ROOT, type Named, type Notice, tell, userNamed } from './notice.ts';
+import type { Org } from '../model.ts';
+import { type Store, SYSTEM_ORG, orgById } from '../store.ts';
+import type { Named, Notice } from './happening.ts';
+import { EVENT_ROOT, tell, userNamed } from './notice.ts';
 
 /** So many events at most in one request. */
 export const MAX_COUNT = 100_000;

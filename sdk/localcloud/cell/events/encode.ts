@@ -4,7 +4,8 @@
  */
 import { type Element, element, leaf } from '../documents/element.ts';
 import { writeXml } from '../documents/xml.ts';
-import { type Named, type Notice, urnOf } from './notice.ts';
+import type { Named, Notice } from './happening.ts';
+import { urnOf } from './notice.ts';
 
 /** AMQP's limit for routing keys, in bytes. */
 const MAX_KEY_BYTES = 255;

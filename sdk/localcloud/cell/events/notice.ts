@@ -1,11 +1,13 @@
 /**
  * What has happened in the cloud: kept for queries, and told to those who publish it.
- * May import: service-links, store, work.
+ * May import: happening, model, service-links, store, work.
  */
 import { randomUUID } from 'node:crypto';
 
 import { uuidIn } from '../extension/service-links.ts';
-import type { Org, Store, User, VApp } from '../store.ts';
+import type { User, VApp } from '../model.ts';
+import type { Store } from '../store.ts';
+import type { Happening, Named, Notice } from './happening.ts';
 import type { CloudEvent } from '../work/work.ts';
 
 /** All types of vCloud's own events begin so. */
@@ -14,38 +16,6 @@ export const EVENT_ROOT = 'com/vmware/vcloud/event/';
 export const VCLOUD_NAMESPACE = 'com.vmware.vcloud';
 /** The oldest are forgotten beyond this number, as a real audit trail is trimmed. */
 const MAX_EVENTS = 10_000;
-
-/** An object that an event speaks of; it may be gone by then, so this is all that is said about it. */
-export interface Named {
-  /** As in its URN: `vapp`, `task`, `blockingTask`. */
-  readonly kind: string;
-  readonly id: string;
-  readonly name?: string;
-}
-
-export interface Happening {
-  /** `com/vmware/vcloud/event/vapp/create`, or a service's own. */
-  readonly type: string;
-  readonly success: boolean;
-  readonly org: Org;
-  readonly user: Named;
-  readonly entity: Named;
-  /** The task that the event is about or comes from, and what that works on. */
-  readonly task?: Named;
-  readonly taskOwner?: Named;
-}
-
-export interface Notice extends Happening {
-  readonly eventId: string;
-  /** ISO date. */
-  readonly timestamp: string;
-  /** Further fields of the JSON form, for tests of those who read it. */
-  readonly extra?: Readonly<Record<string, unknown>>;
-  /** What the message says about itself instead of the truth, for the same. */
-  readonly routingKey?: string;
-  /** Over the right headers; null takes one away. */
-  readonly headers?: Readonly<Record<string, string | number | boolean | null>>;
-}
 
 /** Parts of the kept record that are not to be made from the happening. */
 export type Recorded = Partial<

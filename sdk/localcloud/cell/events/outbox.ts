@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 
 import { JSON_TYPE, XML_TYPE, headersOf, jsonForm, routingKeyOf, xmlForm } from './encode.ts';
-import type { Notice } from './notice.ts';
+import type { Notice } from './happening.ts';
 
 export interface OutboxOptions {
   readonly amqpUrl: string;

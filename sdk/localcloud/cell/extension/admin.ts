@@ -1,7 +1,7 @@
 /**
  * The extension tree and the query service: services with what hangs below them, rights, settings, blocking tasks, queries.
- * May import: blocking, caller, discovery, documents, element, fault, kinds, query, register, represent, rights, settings,
- * store; hono.
+ * May import: blocking, caller, discovery, documents, element, fault, kinds, model, query, register, represent, rights,
+ * settings, store; hono.
  */
 import { Hono, type Context } from 'hono';
 
@@ -26,7 +26,8 @@ import { blockingSettingsRoutes } from './settings/blocking.ts';
 import { notificationSettingsRoutes } from './settings/notifications.ts';
 import { blockingRoutes } from '../blocking/routes.ts';
 import { clearUnusedRights, createRight, deleteRight } from './rights.ts';
-import type { Entity, Right, Store } from '../store.ts';
+import type { Entity, Right } from '../model.ts';
+import type { Store } from '../store.ts';
 
 export interface AdminOptions {
   readonly store: Store;

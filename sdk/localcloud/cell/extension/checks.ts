@@ -1,12 +1,13 @@
 /**
  * What vCloud demands of objects below a service beyond the schema: lengths, patterns, names that are taken.
- * May import: element, fault, java-regex, kinds, store.
+ * May import: element, fault, java-regex, kinds, model, store.
  */
 import { type Element, textOf } from '../documents/element.ts';
 import { VcloudFault } from '../documents/fault.ts';
 import { translateJavaRegex } from '../java-regex/regex.ts';
 import { KINDS, type KindName } from './kinds.ts';
-import type { Entity, Store } from '../store.ts';
+import type { Entity } from '../model.ts';
+import type { Store } from '../store.ts';
 
 const refuse = (message: string, minor?: string) => new VcloudFault(400, message, minor);
 

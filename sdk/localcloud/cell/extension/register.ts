@@ -1,6 +1,6 @@
 /**
  * Makes, changes and deletes extension services and what hangs below them, under vCloud's rules.
- * May import: checks, element, fault, kinds, store.
+ * May import: checks, element, fault, kinds, model, store.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -8,7 +8,8 @@ import { type Element, leaf, textOf } from '../documents/element.ts';
 import { checkEntity } from './checks.ts';
 import { VcloudFault } from '../documents/fault.ts';
 import { KINDS, type KindName, childKinds } from './kinds.ts';
-import { type Entity, type Store, childrenOf, removeEntity } from '../store.ts';
+import type { Entity } from '../model.ts';
+import { type Store, childrenOf, removeEntity } from '../store.ts';
 
 const refuse = (message: string) => new VcloudFault(400, message);
 

@@ -1,6 +1,6 @@
 /**
  * The entity resolver, and what tenants may know of extension services.
- * May import: authorize, caller, documents, element, fault, kinds, paths, represent, service-links, store; hono.
+ * May import: authorize, caller, documents, element, fault, kinds, paths, represent, service-links, model, store; hono.
  */
 import { type Context, Hono } from 'hono';
 
@@ -9,7 +9,8 @@ import { sendDocument } from '../documents/documents.ts';
 import { type Element, element, leaf, textOf } from '../documents/element.ts';
 import { VcloudFault } from '../documents/fault.ts';
 import { type View, link, pathOf, rightPath } from '../documents/represent.ts';
-import { type Entity, type Org, type Store, ancestorOf, orgById } from '../store.ts';
+import type { Entity, Org } from '../model.ts';
+import { type Store, ancestorOf, orgById } from '../store.ts';
 import { EXTENSIBILITY, type Scene } from '../tenant/documents.ts';
 import {
   MEDIA,

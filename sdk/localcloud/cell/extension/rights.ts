@@ -1,12 +1,13 @@
 /**
  * Rights of services: made, deleted, and forgotten when nothing uses them any more.
- * May import: element, fault, store.
+ * May import: element, fault, model, store.
  */
 import { randomUUID } from 'node:crypto';
 
 import { type Element, textOf } from '../documents/element.ts';
 import { VcloudFault } from '../documents/fault.ts';
-import { type Entity, type Right, type Store, retire } from '../store.ts';
+import type { Entity, Right } from '../model.ts';
+import { type Store, retire } from '../store.ts';
 
 const refuse = (message: string, minor?: string) => new VcloudFault(400, message, minor);
 

@@ -1,10 +1,11 @@
 /**
  * Links that services have registered for the objects of vCloud.
- * May import: element, represent, store.
+ * May import: element, represent, model, store.
  */
 import { type Element, element, textOf } from '../documents/element.ts';
 import type { View } from '../documents/represent.ts';
-import { type Entity, type Store, childrenOf } from '../store.ts';
+import type { Entity } from '../model.ts';
+import { type Store, childrenOf } from '../store.ts';
 
 export interface Shown {
   /** Media type of the object's document, without `+xml` or `+json`. */

@@ -1,22 +1,14 @@
 /**
  * Who asks, and which org's objects that one may see: the rule that keeps tenants apart.
- * May import: fault, sessions, store; hono.
+ * May import: fault, sessions, model, store; hono.
  */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 
 import { VcloudFault } from '../documents/fault.ts';
 import { type SessionRules, useSession } from './sessions.ts';
-import {
-  ADMINISTRATOR_VIEW,
-  type Org,
-  type Session,
-  type Store,
-  type User,
-  isAdministrator,
-  orgById,
-  rightsOf,
-} from '../store.ts';
+import type { Org, Session, User } from '../model.ts';
+import { ADMINISTRATOR_VIEW, type Store, isAdministrator, orgById, rightsOf } from '../store.ts';
 
 export interface Caller {
   readonly session: Session;

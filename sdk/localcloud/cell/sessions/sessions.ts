@@ -1,10 +1,11 @@
 /**
  * Sessions: signing in, how long a token is good for, and taking tokens away while clients work.
- * May import: store.
+ * May import: model, store.
  */
 import { randomBytes } from 'node:crypto';
 
-import { type Session, type Store, SYSTEM_ORG, type User } from '../store.ts';
+import type { Session, User } from '../model.ts';
+import { type Store, SYSTEM_ORG } from '../store.ts';
 
 /** How long sessions live, and when they end before that; shared by all cells. */
 export interface SessionRules {

@@ -1,6 +1,6 @@
 /**
  * Versions and sessions: the part of the API that needs no session, and the session itself.
- * May import: accept, caller, documents, element, fault, notice, represent, sessions, store; hono.
+ * May import: accept, caller, documents, element, fault, notice, represent, sessions, model, store; hono.
  */
 import { Hono, type Context } from 'hono';
 
@@ -12,7 +12,8 @@ import { VcloudFault } from '../documents/fault.ts';
 import { EVENT_ROOT, raise, userNamed } from '../events/notice.ts';
 import { EXTENSION, type View, link } from '../documents/represent.ts';
 import { type SessionRules, checkPassword, findUser, openSession } from './sessions.ts';
-import { type Session, type Store, SYSTEM_ORG, type User, isAdministrator } from '../store.ts';
+import type { Session, User } from '../model.ts';
+import { type Store, SYSTEM_ORG, isAdministrator } from '../store.ts';
 import { writeXml } from '../documents/xml.ts';
 
 function credentialsOf(c: Context): { user: string; org: string; password: string } {

@@ -1,12 +1,13 @@
 /**
  * Orgs, users and roles as documents, with the links of services among their own.
- * May import: caller, element, represent, service-links, store, tenant.
+ * May import: caller, element, represent, service-links, model, store, tenant.
  */
 import type { Caller } from '../sessions/caller.ts';
 import { type Element, element, leaf } from '../documents/element.ts';
 import { serviceLinksFor } from '../extension/service-links.ts';
 import { type View, link, rightReference } from '../documents/represent.ts';
-import type { Org, Role, Store, User, Vdc } from '../store.ts';
+import type { Org, Role, User, Vdc } from '../model.ts';
+import type { Store } from '../store.ts';
 import {
   MEDIA,
   adminOrgPath,

@@ -1,10 +1,10 @@
 /**
  * Where the objects of orgs are, what their documents are called, and references to them.
- * May import: element, represent, store.
+ * May import: element, represent, model.
  */
 import { type Element, element } from '../documents/element.ts';
 import type { View } from '../documents/represent.ts';
-import type { Org, Role, User, VApp, Vdc } from '../store.ts';
+import type { Org, Role, User, VApp, Vdc } from '../model.ts';
 import type { Task } from '../work/work.ts';
 
 export const MEDIA = {

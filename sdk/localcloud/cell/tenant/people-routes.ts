@@ -1,13 +1,14 @@
 /**
  * Users and roles below the administrative view of an org.
- * May import: caller, documents, notice, store, tenant; hono.
+ * May import: caller, documents, notice, model, store, tenant; hono.
  */
 import { type Context, Hono } from 'hono';
 
 import { EVENT_ROOT, raise, userNamed } from '../events/notice.ts';
 import { type CellEnv, requireAdministrator } from '../sessions/caller.ts';
 import { readDocument, sendDocument } from '../documents/documents.ts';
-import type { Role, Store, User } from '../store.ts';
+import type { Role, User } from '../model.ts';
+import type { Store } from '../store.ts';
 import { roleElement, userElement } from './documents.ts';
 import { MEDIA } from './paths.ts';
 import {

@@ -1,13 +1,14 @@
 /**
  * Users and roles: what may be made, changed and deleted.
- * May import: element, fault, store.
+ * May import: element, fault, model, store.
  */
 import { randomUUID } from 'node:crypto';
 
 import { type Element, textOf } from '../documents/element.ts';
 import { uuidIn } from '../extension/service-links.ts';
 import { VcloudFault } from '../documents/fault.ts';
-import { type Org, type Role, type Store, SYSTEM_ORG, type User } from '../store.ts';
+import type { Org, Role, User } from '../model.ts';
+import { type Store, SYSTEM_ORG } from '../store.ts';
 
 const refuse = (message: string, minor?: string) => new VcloudFault(400, message, minor);
 

@@ -1,6 +1,6 @@
 /**
  * Organizations, their administrative view, and the provider's view of the whole cloud.
- * May import: caller, documents, fault, represent, store, tenant; hono.
+ * May import: caller, documents, fault, represent, model, store, tenant; hono.
  */
 import { type Context, Hono } from 'hono';
 
@@ -15,7 +15,8 @@ import { sendDocument, viewOf } from '../documents/documents.ts';
 import { type Element, element } from '../documents/element.ts';
 import { VcloudFault } from '../documents/fault.ts';
 import { rightReference } from '../documents/represent.ts';
-import { type Org, SYSTEM_ORG, type Store, orgById } from '../store.ts';
+import type { Org } from '../model.ts';
+import { SYSTEM_ORG, type Store, orgById } from '../store.ts';
 import {
   type Scene,
   adminOrgElement,

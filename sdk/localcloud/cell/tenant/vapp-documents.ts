@@ -1,10 +1,10 @@
 /**
  * vApps and virtual datacenters as documents.
- * May import: documents, element, operations, paths, represent, store, work.
+ * May import: documents, element, operations, paths, represent, model, work.
  */
 import { type Element, element, leaf } from '../documents/element.ts';
 import { link } from '../documents/represent.ts';
-import type { VApp, Vdc } from '../store.ts';
+import type { VApp, Vdc } from '../model.ts';
 import { taskElement } from '../work/documents.ts';
 import { isBusy } from '../work/operations.ts';
 import { hasEnded } from '../work/work.ts';

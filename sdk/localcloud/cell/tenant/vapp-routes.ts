@@ -1,12 +1,12 @@
 /**
  * vApps and virtual datacenters: looked at, and asked to be made, changed and deleted.
- * May import: caller, documents, operations, store, tenant, work; hono.
+ * May import: caller, documents, operations, model, tenant, work; hono.
  */
 import { type Context, Hono } from 'hono';
 
 import { readDocument, sendDocument } from '../documents/documents.ts';
 import { type CellEnv, requireOrg } from '../sessions/caller.ts';
-import type { VApp, Vdc } from '../store.ts';
+import type { VApp, Vdc } from '../model.ts';
 import { taskElement } from '../work/documents.ts';
 import { type Asking, deleteVApp, instantiateVApp, updateVApp } from '../work/operations.ts';
 import type { Task } from '../work/work.ts';

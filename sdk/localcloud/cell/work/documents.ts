@@ -1,11 +1,12 @@
 /**
  * Tasks and lists of tasks as documents.
- * May import: caller, element, paths, represent, store, work.
+ * May import: caller, element, paths, represent, model, store, work.
  */
 import type { Caller } from '../sessions/caller.ts';
 import { type Element, element, leaf } from '../documents/element.ts';
 import { type View, link } from '../documents/represent.ts';
-import { type Org, type Store, orgById } from '../store.ts';
+import type { Org } from '../model.ts';
+import { type Store, orgById } from '../store.ts';
 import { MEDIA, orgReference, taskPath, tasksPath } from '../tenant/paths.ts';
 import { type Task, hasEnded } from './work.ts';
 

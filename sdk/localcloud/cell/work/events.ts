@@ -1,11 +1,12 @@
 /**
  * Events of services: what may be posted, and what is made of it.
- * May import: element, fault, notice, store.
+ * May import: element, fault, notice, model, store.
  */
 import type { Element } from '../documents/element.ts';
 import { VcloudFault } from '../documents/fault.ts';
 import { namedIn, raise, userNamed } from '../events/notice.ts';
-import type { Org, Store } from '../store.ts';
+import type { Org } from '../model.ts';
+import type { Store } from '../store.ts';
 
 const refuse = (message: string) => new VcloudFault(400, `Event: ${message}`);
 

@@ -1,6 +1,6 @@
 /**
  * What tenants ask vCloud itself to do with vApps: each is a task that runs, or waits for a word.
- * May import: actions, element, fault, notice, paths, represent, run, store, tasks, work.
+ * May import: actions, element, fault, notice, paths, represent, run, model, store, tasks, work.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -9,7 +9,8 @@ import { type Element, textOf } from '../documents/element.ts';
 import { VcloudFault } from '../documents/fault.ts';
 import type { View } from '../documents/represent.ts';
 import { EVENT_ROOT, raise, userNamed, vAppNamed } from '../events/notice.ts';
-import type { Store, User, VApp, Vdc } from '../store.ts';
+import type { User, VApp, Vdc } from '../model.ts';
+import type { Store } from '../store.ts';
 import { userReference, vAppReference } from '../tenant/paths.ts';
 import { startRun } from './run.ts';
 import { createOwnTask } from './tasks.ts';

@@ -1,10 +1,12 @@
 /**
  * vCloud's own operations: started under their task, ended when their time has come or by a blocking task's word.
- * May import: element, notice, store, tasks, work.
+ * May import: element, notice, model, store, tasks, work.
  */
 import { element, leaf } from '../documents/element.ts';
-import { EVENT_ROOT, type Named, raise, userNamed, vAppNamed } from '../events/notice.ts';
-import type { Store, VApp } from '../store.ts';
+import type { Named } from '../events/happening.ts';
+import { EVENT_ROOT, raise, userNamed, vAppNamed } from '../events/notice.ts';
+import type { VApp } from '../model.ts';
+import type { Store } from '../store.ts';
 import { endTask, recordTaskEvent, taskNamed } from './tasks.ts';
 import type { Operation, Task } from './work.ts';
 

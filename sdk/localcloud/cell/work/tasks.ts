@@ -1,20 +1,15 @@
 /**
  * What may be done with tasks: creating, updating until they end, asking for their cancellation.
- * May import: element, fault, notice, store, work.
+ * May import: element, fault, notice, model, store, work.
  */
 import { randomUUID } from 'node:crypto';
 
 import { type Element, textOf } from '../documents/element.ts';
 import { VcloudFault } from '../documents/fault.ts';
-import {
-  EVENT_ROOT,
-  type Named,
-  VCLOUD_NAMESPACE,
-  namedIn,
-  raise,
-  userNamed,
-} from '../events/notice.ts';
-import { type Org, type Store, orgById } from '../store.ts';
+import type { Named } from '../events/happening.ts';
+import { EVENT_ROOT, VCLOUD_NAMESPACE, namedIn, raise, userNamed } from '../events/notice.ts';
+import type { Org } from '../model.ts';
+import { type Store, orgById } from '../store.ts';
 import { type Operation, TASK_STATES, type Task, type TaskStatus, hasEnded } from './work.ts';
 
 const EXPIRES_AFTER_MS = 90 * 86_400_000;

@@ -1,10 +1,11 @@
 /**
  * Decides whether a user may make a request to a service, by its resource classes, actions and ACL rules.
- * May import: element, filters, java-regex, service-links, store.
+ * May import: element, filters, java-regex, service-links, model, store.
  */
 import { type Element, textOf } from '../../documents/element.ts';
 import { translateJavaRegex } from '../../java-regex/regex.ts';
-import { type Entity, type Store, type User, childrenOf, orgById, rightsOf } from '../../store.ts';
+import type { Entity, User } from '../../model.ts';
+import { type Store, childrenOf, orgById, rightsOf } from '../../store.ts';
 import { mediaStem, uuidIn } from '../service-links.ts';
 
 export interface Asking {

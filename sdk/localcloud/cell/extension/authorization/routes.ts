@@ -1,6 +1,6 @@
 /**
  * The authorization check: what a cell would decide about a user's request, without making it.
- * May import: authorize, caller, documents, fault, filters, represent, store; hono.
+ * May import: authorize, caller, documents, fault, filters, represent, model, store; hono.
  */
 import { type Context, Hono } from 'hono';
 
@@ -10,7 +10,8 @@ import { type Element, element, leaf, textOf } from '../../documents/element.ts'
 import { VcloudFault } from '../../documents/fault.ts';
 import { servicesFor } from '../../amqp/filters.ts';
 import { EXTENSION } from '../../documents/represent.ts';
-import type { Entity, Store } from '../../store.ts';
+import type { Entity } from '../../model.ts';
+import type { Store } from '../../store.ts';
 import { type Place, notFound } from '../../tenant/routes.ts';
 import { type Asking, authorizes, isAuthorized } from './authorize.ts';
 import { uuidIn } from '../service-links.ts';

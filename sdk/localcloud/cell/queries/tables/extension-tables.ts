@@ -1,12 +1,13 @@
 /**
  * Query types of rights and of everything below extension services, for the provider and for tenants.
- * May import: element, kinds, paths, represent, store, table.
+ * May import: element, kinds, paths, represent, model, store, table.
  */
 import { type Element, textOf } from '../../documents/element.ts';
 import { uuidIn } from '../../extension/service-links.ts';
 import { KINDS, KIND_NAMES, type KindName, mediaOf } from '../../extension/kinds.ts';
 import { pathOf, rightPath, rightUrn } from '../../documents/represent.ts';
-import { type Entity, ancestorOf, urnOf } from '../../store.ts';
+import type { Entity } from '../../model.ts';
+import { ancestorOf, urnOf } from '../../store.ts';
 import { MEDIA } from '../../tenant/paths.ts';
 import { type Asked, type QueryTable, type Row, everybody, provider, written } from './table.ts';
 

@@ -1,11 +1,12 @@
 /**
  * Query types of tasks, blocking tasks, events and uploaded texts.
- * May import: blocking, bundles, caller, element, paths, store, table, work.
+ * May import: blocking, bundles, caller, element, paths, model, store, table, work.
  */
 import { sees } from '../../sessions/caller.ts';
 import { textOf } from '../../documents/element.ts';
 import { localizations } from '../../extension/bundles/bundles.ts';
-import { type Org, orgById } from '../../store.ts';
+import type { Org } from '../../model.ts';
+import { orgById } from '../../store.ts';
 import type { BlockingTask } from '../../blocking/blocking.ts';
 import { BLOCKING_MEDIA, blockingPath, ownerOf } from '../../blocking/documents.ts';
 import { MEDIA, orgPath, taskPath, userPath } from '../../tenant/paths.ts';

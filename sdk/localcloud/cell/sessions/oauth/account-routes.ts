@@ -1,12 +1,13 @@
 /**
  * Service accounts as administrators see them: the list, granting what a device asked for, taking it back.
- * May import: caller, fault, oauth, store; hono.
+ * May import: caller, fault, oauth, model, store; hono.
  */
 import { Hono } from 'hono';
 
 import { type Caller, type CellEnv, requireAdministrator, sees } from '../caller.ts';
 import { VcloudFault } from '../../documents/fault.ts';
-import { type Org, type Store, orgById } from '../../store.ts';
+import type { Org } from '../../model.ts';
+import { type Store, orgById } from '../../store.ts';
 import { type OAuthClient, type OAuthDesk, grantDevice, revokeClient } from './oauth.ts';
 
 const urnOf = ({ id }: OAuthClient) => `urn:vcloud:serviceAccount:${id}`;

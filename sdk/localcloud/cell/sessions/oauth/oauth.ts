@@ -1,11 +1,12 @@
 /**
  * Refresh tokens, API tokens and service accounts, whose refresh token changes with every use.
- * May import: sessions, store.
+ * May import: sessions, model, store.
  */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 
 import { type SessionRules, openSession } from '../sessions.ts';
-import type { Org, Store, User } from '../../store.ts';
+import type { Org, User } from '../../model.ts';
+import type { Store } from '../../store.ts';
 
 export type ClientStatus = 'CREATED' | 'REQUESTED' | 'GRANTED' | 'ACTIVE';
 

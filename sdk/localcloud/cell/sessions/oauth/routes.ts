@@ -1,19 +1,13 @@
 /**
  * The addresses of OAuth: tokens, registration and the device flow, for the provider and for each org.
- * May import: caller, fault, oauth, sessions, store; hono.
+ * May import: caller, fault, oauth, sessions, model, store; hono.
  */
 import { type Context, Hono } from 'hono';
 
 import { sessionOf } from '../caller.ts';
 import { VcloudFault } from '../../documents/fault.ts';
-import {
-  ADMINISTRATOR_VIEW,
-  type Org,
-  SYSTEM_ORG,
-  type Session,
-  isAdministrator,
-  rightsOf,
-} from '../../store.ts';
+import type { Org, Session } from '../../model.ts';
+import { ADMINISTRATOR_VIEW, SYSTEM_ORG, isAdministrator, rightsOf } from '../../store.ts';
 import {
   type OAuthClient,
   type OAuthDesk,
