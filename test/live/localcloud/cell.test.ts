@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { keepConnected } from '../../../sdk/localcloud/cell/amqp/connection.ts';
 import { type Cells, openCells } from '../../../sdk/localcloud/cell/open.ts';
 import { openVhost, type Vhost } from '../../support/rabbit/vhost.ts';
 import { openTcpProxy, type TcpProxy } from '../../support/broker/tcp-proxy.ts';
@@ -370,4 +371,16 @@ test('without the broker clients get 503, and when it is back calls are answered
     .toBe(true);
   await serve(service, (_, { id }) => reply(id, 'back'));
   expect(await (await get()).text()).toBe('back');
+});
+
+test('a connection that nobody wants any more when it comes is closed, whatever is waited for on it', async () => {
+  const stop = new AbortController();
+  const seen: boolean[] = [];
+  const loop = keepConnected(rabbit.url, stop.signal, ({ ended }) => {
+    seen.push(ended.aborted);
+    return new Promise(() => undefined);
+  });
+  stop.abort();
+  await loop;
+  expect(seen).toEqual([true]);
 });

@@ -1,13 +1,13 @@
 /**
  * A cell's side of AMQP: its reply queue, requests out, replies in, and coming back after the broker was away.
- * May import: fault, message; amqplib.
+ * May import: connection, fault, message; amqplib.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 
-import { type Channel, type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 
 import { VcloudFault } from '../documents/fault.ts';
+import { keepConnected, type Life, untilAborted } from './connection.ts';
 import { type CellForward, type CellReply, type CellRequest, decodeReply } from './message.ts';
 import { type Publisher, createPublisher } from './publisher.ts';
 
@@ -55,12 +55,8 @@ interface State {
   readonly options: BrokerOptions;
   readonly counts: Counts;
   readonly waiting: Map<string, Waiting>;
-  readonly stop: AbortController;
   link: { readonly connection: ChannelModel; readonly publisher: Publisher } | undefined;
 }
-
-const RETRY_MS = 300;
-const HEARTBEAT_S = 10;
 
 const exchangeName = ({ prefix }: BrokerOptions) => `${prefix}.replyExchange`;
 const queueName = ({ prefix, uuid }: BrokerOptions) => `${prefix}.replyQueue.${uuid}`;
@@ -90,49 +86,23 @@ async function declare(channel: Channel, state: State): Promise<void> {
   await channel.consume(queue, (message) => take(state, message), { noAck: true });
 }
 
-/** amqplib takes the heartbeat from the address only. */
-function withHeartbeat(amqpUrl: string): string {
-  const url = new URL(amqpUrl);
-  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S));
-  return url.href;
-}
-
-/** One life of the connection; resolves when it ended. */
-async function live(state: State, ready: () => void): Promise<void> {
-  const connection = await connect(withHeartbeat(state.options.amqpUrl), {
-    noDelay: true,
-    timeout: 5_000,
-  });
-  const closed = Promise.withResolvers<undefined>();
-  connection.on('error', () => undefined);
-  connection.on('close', () => closed.resolve(undefined));
-  state.stop.signal.addEventListener('abort', () => closed.resolve(undefined), { once: true });
+/** One life of the connection. */
+async function live(state: State, ready: () => void, life: Life): Promise<void> {
+  const { connection, ended, end } = life;
   try {
     const channel = await connection.createChannel();
     channel.on('error', () => undefined);
     // A dead channel would leave the cell deaf: begin again with a new connection.
-    channel.on('close', () => closed.resolve(undefined));
+    channel.on('close', end);
     await declare(channel, state);
+    if (ended.aborted) return;
     state.link = { connection, publisher: createPublisher(connection) };
     ready();
-    await closed.promise;
+    await untilAborted(ended);
   } finally {
-    state.link = undefined;
-    await Promise.race([
-      connection.close().catch(() => undefined),
-      delay(1_000, undefined, { ref: false }),
-    ]);
+    // Another life may have its own by now.
+    if (state.link?.connection === connection) state.link = undefined;
   }
-}
-
-async function keepAlive(state: State, ready: () => void): Promise<void> {
-  const { signal } = state.stop;
-  while (!signal.aborted) {
-    // Whatever ended the connection, the answer is a new one; requests meanwhile get 503.
-    await live(state, ready).catch(() => undefined);
-    await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
-  }
-  ready();
 }
 
 function timeoutFault(service: string, timeoutMs: number): VcloudFault {
@@ -186,9 +156,10 @@ async function send(
 export async function openBroker(options: BrokerOptions): Promise<CellBroker> {
   const counts = { published: 0, answered: 0, timedOut: 0, unknownReplies: 0, badReplies: 0 };
   const stop = new AbortController();
-  const state: State = { options, counts, waiting: new Map(), stop, link: undefined };
+  const state: State = { options, counts, waiting: new Map(), link: undefined };
   const first = Promise.withResolvers<undefined>();
-  const loop = keepAlive(state, () => first.resolve(undefined));
+  const ready = () => first.resolve(undefined);
+  const loop = keepConnected(options.amqpUrl, stop.signal, (life) => live(state, ready, life));
   await first.promise;
   return {
     counts,

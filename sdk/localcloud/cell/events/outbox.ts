@@ -1,10 +1,10 @@
 /**
  * Publishes events to the two exchanges, in order, and waits for the broker while it is away.
- * May import: encode, notice; amqplib.
+ * May import: amqp/connection, encode, happening; amqplib.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import type { ChannelModel, ConfirmChannel } from 'amqplib';
 
-import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import { keepConnected, type Life } from '../amqp/connection.ts';
 
 import { JSON_TYPE, XML_TYPE, headersOf, jsonForm, routingKeyOf, xmlForm } from './encode.ts';
 import type { Notice } from './happening.ts';
@@ -37,12 +37,10 @@ interface State {
   readonly options: OutboxOptions;
   readonly queue: Notice[];
   readonly counts: OutboxCounts;
-  readonly stop: AbortController;
   /** Called when something comes into the queue. */
   wake: () => void;
 }
 
-const RETRY_MS = 300;
 const BATCH = 200;
 const MAX_WAITING = 200_000;
 
@@ -107,47 +105,12 @@ async function somethingToDo(state: State, over: AbortSignal): Promise<void> {
   over.removeEventListener('abort', wake);
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
-}
-
 /** One life of the connection. */
-async function live(state: State, ready: () => void): Promise<void> {
-  const url = new URL(state.options.amqpUrl);
-  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', '10');
-  const connection = await connect(url.href, { noDelay: true, timeout: 5_000 });
-  const closed = new AbortController();
-  connection.on('error', () => undefined);
-  connection.on('close', () => closed.abort());
-  const ended = AbortSignal.any([closed.signal, state.stop.signal]);
-  const work = async () => {
-    await declare(connection, state.options.exchange());
-    await declare(connection, state.options.jsonExchange);
-    ready();
-    await drain(state, connection, ended);
-  };
-  try {
-    // What amqplib was asked when its connection died may never get an answer.
-    await Promise.race([work(), untilAborted(ended)]);
-  } finally {
-    await Promise.race([
-      connection.close().catch(() => undefined),
-      delay(1_000, undefined, { ref: false }),
-    ]);
-  }
-}
-
-async function keepAlive(state: State, ready: () => void): Promise<void> {
-  const { signal } = state.stop;
-  while (!signal.aborted) {
-    // Whatever ended the connection, the answer is a new one; events wait meanwhile.
-    await live(state, ready).catch(() => undefined);
-    await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
-  }
+async function live(state: State, ready: () => void, life: Life): Promise<void> {
+  await declare(life.connection, state.options.exchange());
+  await declare(life.connection, state.options.jsonExchange);
   ready();
+  await drain(state, life.connection, life.ended);
 }
 
 /** Connect, and keep connecting; resolves when both exchanges are there. */
@@ -155,9 +118,10 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   const queue: Notice[] = [];
   const counts = { published: 0, dropped: 0 };
   const stop = new AbortController();
-  const state: State = { options, queue, counts, stop, wake: () => undefined };
+  const state: State = { options, queue, counts, wake: () => undefined };
   const first = Promise.withResolvers<void>();
-  const loop = keepAlive(state, () => first.resolve());
+  const ready = () => first.resolve();
+  const loop = keepConnected(options.amqpUrl, stop.signal, (life) => live(state, ready, life));
   await first.promise;
   return {
     counts,
