@@ -2,7 +2,7 @@
  * A place for one call in an isolate: its entries, posts, caps and end. Most isolates have one seat.
  * May import: runner.
  */
-import { Asks } from './asks.ts';
+import { Asks, type Asker } from './asks.ts';
 import type { DecodedFrame } from './codec.ts';
 import type { Meter } from './cpu-meter.ts';
 import type { FromRunner, OverCause, RunnerPlan } from './frames.ts';
@@ -51,7 +51,7 @@ const MAX_FAILURE_CHARS = 16_384;
 /** After a call that held the runner's own thread for longer, those that follow go back to the host, ms. */
 const LONG_ENTRY_MS = 5;
 
-export class Seat {
+export class Seat implements Asker {
   readonly slot: number;
   readonly meter: Meter;
   readonly #room: Room;
@@ -76,7 +76,27 @@ export class Seat {
     this.slot = slot;
     this.meter = meter;
     this.#room = room;
-    this.#asks = new Asks(this, room);
+    this.#asks = new Asks(this);
+  }
+
+  get plan(): RunnerPlan {
+    return this.#room.plan;
+  }
+
+  send(frame: FromRunner): void {
+    this.#room.send(frame);
+  }
+
+  enter(seq: number, text: string): void {
+    this.#room.enter(this, 'hostReply', seq, text);
+  }
+
+  startTimer(id: number, delayMs: number): boolean {
+    return this.#room.startTimer(this, id, delayMs);
+  }
+
+  overspent(): void {
+    this.#room.over(this, 'hostCalls', false);
   }
 
   get call(): number {
@@ -134,7 +154,7 @@ export class Seat {
 
   /** Hand the answer of a host call in; late ones for an earlier call are dropped. */
   hostReply(call: number, seq: number, text: string): void {
-    if (call === this.#call && this.active) this.#room.enter(this, 'hostReply', seq, text);
+    if (call === this.#call && this.active) this.enter(seq, text);
   }
 
   /** Look at the budgets of the call. `insideMs`: how long an entry of it has lasted, 0 when there is none. */
