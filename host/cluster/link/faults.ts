@@ -43,6 +43,13 @@ export function isMissing(error: unknown): boolean {
   );
 }
 
+/** The same while the link is opened, when silence about JetStream means that there is none. */
+export function connectError(error: unknown, about: string): HostError {
+  if (!isUnanswered(error)) return clusterError(error, about);
+  const text = `${about}: nothing answers for JetStream: it is off`;
+  return new HostError('CLUSTER_JETSTREAM_DISABLED', text, { cause: error });
+}
+
 /** Anything that the client threw as a HostError with one of the CLUSTER codes; our own errors pass. */
 export function clusterError(error: unknown, about: string): HostError {
   if (error instanceof HostError) return error;
@@ -50,11 +57,14 @@ export function clusterError(error: unknown, about: string): HostError {
   return new HostError(code, `${about}: ${textOf(error, code)}`, { cause: error });
 }
 
+/** Nobody listens there: no JetStream, no such stream, or one without a leader while a server is replaced. */
+function isUnanswered(error: unknown): boolean {
+  // The class is not exported.
+  return error instanceof Error && error.name === 'JetStreamNotEnabled';
+}
+
 function codeFor(error: unknown): Code {
   if (isDenied(error)) return 'CLUSTER_CREDENTIALS';
-  // The class is not exported.
-  if (error instanceof Error && error.name === 'JetStreamNotEnabled')
-    return 'CLUSTER_JETSTREAM_DISABLED';
   if (error instanceof JetStreamApiError) {
     if (error.code === API.notEnabled || error.code === API.notEnabledForAccount)
       return 'CLUSTER_JETSTREAM_DISABLED';
@@ -80,7 +90,8 @@ function isDenied(error: unknown): boolean {
 }
 
 function textOf(error: unknown, code: Code): string {
-  if (code === 'CLUSTER_JETSTREAM_DISABLED')
-    return 'nothing answers for it: JetStream is off, or the stream was removed';
+  if (code === 'CLUSTER_JETSTREAM_DISABLED') return `JetStream is off: ${messageOf(error)}`;
+  if (isUnanswered(error))
+    return 'nothing answers for it: a server is being replaced, JetStream is off, or the stream was removed';
   return messageOf(error);
 }

@@ -8,7 +8,7 @@ import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/t
 import { HostError, messageOf, type Code } from '../../kernel/errors.ts';
 import { backoffMs, pause } from '../../kernel/time.ts';
 import { authenticatorOf, tlsOf } from './credentials.ts';
-import { clusterError } from './faults.ts';
+import { clusterError, connectError } from './faults.ts';
 import { resolveOptions, type ClusterOptions, type ClusterSettings } from './options.ts';
 
 export interface LinkStatus {
@@ -63,7 +63,7 @@ export async function openLink(options: ClusterOptions, signal?: AbortSignal): P
       signal?.throwIfAborted();
       return await begin(settings, connection);
     } catch (error) {
-      const fault = clusterError(error, settings.servers.join(', '));
+      const fault = connectError(error, settings.servers.join(', '));
       if (LASTING.has(fault.code) || clock.monotonic() > until || signal?.aborted) throw fault;
       log.warn('cluster.connect_failed', { reason: messageOf(fault), attempt: attempt + 1 });
       await pause(backoffMs(attempt, { maxMs: 2_000 }), signal);
