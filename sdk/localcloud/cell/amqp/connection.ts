@@ -17,7 +17,7 @@ export interface Life {
   /** Fires when the connection has ended, or is to end. */
   readonly ended: AbortSignal;
   /** Begin anew with another connection. */
-  end(): void;
+  readonly end: () => void;
 }
 
 /**
