@@ -7,7 +7,8 @@ import { enableCompileCache } from 'node:module';
 
 import { compiledFolder } from './cli/folders.ts';
 
-// Where the folder can not be had nothing is kept, and nothing else is different.
-enableCompileCache(compiledFolder(process.env));
+// Without a folder of our own nothing is kept: the one that Node would take is open to everybody.
+const folder = compiledFolder(process.env);
+if (folder !== null) enableCompileCache(folder);
 const { runCommandLine } = await import('./cli/program.ts');
 await runCommandLine();

@@ -10,11 +10,20 @@ export function localStateDir(env: NodeJS.ProcessEnv): string {
   return join(cacheFolder(env), 'local');
 }
 
-/** What Node has compiled of vcx's own programs; made anew when it is gone. */
-export function compiledFolder(env: NodeJS.ProcessEnv): string {
-  return join(cacheFolder(env), 'compiled');
+/** What Node has compiled of vcx's own programs; made anew when it is gone. Null for a user without a home. */
+export function compiledFolder(
+  env: NodeJS.ProcessEnv,
+  home: () => string = homedir,
+): string | null {
+  try {
+    return join(cacheFolder(env, home), 'compiled');
+  } catch {
+    // In a container, for one, whose user id no list has: that is no reason not to run.
+    return null;
+  }
 }
 
-function cacheFolder({ VCX_CACHE_DIR, XDG_CACHE_HOME }: NodeJS.ProcessEnv): string {
-  return VCX_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'vcx');
+function cacheFolder(env: NodeJS.ProcessEnv, home: () => string = homedir): string {
+  const { VCX_CACHE_DIR, XDG_CACHE_HOME } = env;
+  return VCX_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(home(), '.cache'), 'vcx');
 }

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+
+import { compiledFolder } from '../../../host/cli/folders.ts';
+
+test('what is compiled is kept below the cache folder, or nowhere for a user without a home', () => {
+  const nowhere = () => {
+    throw new Error('uv_os_homedir returned ENOENT');
+  };
+  expect(compiledFolder({}, () => '/home/a')).toBe('/home/a/.cache/vcx/compiled');
+  expect(compiledFolder({ VCX_CACHE_DIR: '/var/cache/vcx' }, nowhere)).toBe(
+    '/var/cache/vcx/compiled',
+  );
+  expect(compiledFolder({}, nowhere)).toBeNull();
+});
