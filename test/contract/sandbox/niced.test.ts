@@ -14,11 +14,16 @@ const pidOf = (outcome: Outcome) => outcome.usage?.pid ?? 0;
 const own = getPriority();
 const below = (steps: number) => Math.min(19, own + steps);
 
-/** Linux shares the processor out by sessions first: what a runner gets beside others depends on this. */
-const hasSessions = existsSync('/proc/self/autogroup');
-function sessionOf(pid: number | 'self'): number {
-  return Number(/nice (-?\d+)/.exec(readFileSync(`/proc/${pid}/autogroup`, 'utf8'))?.[1]);
+/**
+ * Niceness of a session, by which Linux shares the processor out first. Null where it does not: the file is then absent,
+ * or empty where the kernel knows sessions and was started without them.
+ */
+function sessionOf(pid: number | 'self'): number | null {
+  const path = `/proc/${pid}/autogroup`;
+  const found = existsSync(path) && /nice (-?\d+)/.exec(readFileSync(path, 'utf8'));
+  return found ? Number(found[1]) : null;
 }
+const ownSession = sessionOf('self');
 
 test('a slow call runs in a niced runner of its org, others do not', async () => {
   await using kit = openKit();
@@ -32,9 +37,9 @@ test('a slow call runs in a niced runner of its org, others do not', async () =>
   ]);
   expect(getPriority(pidOf(normal))).toBe(below(NICENESS.usual));
   expect(getPriority(pidOf(one))).toBe(below(NICENESS.last));
-  if (hasSessions) {
-    const lower = [normal, one].map((outcome) => sessionOf(pidOf(outcome)) - sessionOf('self'));
-    expect(lower).toEqual([NICENESS.usual, NICENESS.last]);
+  if (ownSession !== null) {
+    const sessions = [normal, one].map((outcome) => sessionOf(pidOf(outcome)));
+    expect(sessions).toEqual([ownSession + NICENESS.usual, ownSession + NICENESS.last]);
   }
   expect(pidOf(again)).toBe(pidOf(one));
   expect(new Set([normal, one, two].map(pidOf)).size).toBe(3);
@@ -56,7 +61,7 @@ test.runIf(process.platform === 'linux')(
     expect(await ended).toMatchObject({ kind: 'failed' });
     if (!CAN_RAISE) return;
     await until('all are raised', () => niceness().every((nice) => nice === below(NICENESS.usual)));
-    if (hasSessions) expect(sessionOf(runner) - sessionOf('self')).toBe(NICENESS.usual);
+    if (ownSession !== null) expect(sessionOf(runner)).toBe(ownSession + NICENESS.usual);
   },
 );
 
