@@ -66,20 +66,23 @@ interface Fields {
 }
 
 export interface FrameWriter {
-  /** Append a frame; it leaves with the others of this turn of the event loop. */
+  /** Append a frame; it leaves with the others of this turn of the event loop, a few at a time. */
   send(frame: Frame): void;
   /** Hand over at once what is waiting. */
   flush(): void;
 }
 
+/** So many are not held back to the end of the turn: the other process can begin on them meanwhile. */
+const MOST_FRAMES = 8;
 const START_BYTES = 16_384;
 const KEEP_BYTES = 262_144;
 
-/** Collects the frames of one turn and hands them to `write` as one chunk. */
+/** Collects the frames of one turn and hands them to `write` in few chunks. */
 export function createFrameWriter(write: (chunk: Buffer) => void): FrameWriter {
   let buffer = Buffer.allocUnsafeSlow(START_BYTES);
   let used = 0;
   let scheduled = false;
+  let frames = 0;
 
   function reserve(bytes: number): void {
     if (used + bytes <= buffer.length) return;
@@ -89,13 +92,18 @@ export function createFrameWriter(write: (chunk: Buffer) => void): FrameWriter {
   }
 
   function flush(): void {
-    scheduled = false;
+    frames = 0;
     if (used === 0) return;
     // The chunk is copied since the socket may keep it while the next frames are written.
     const chunk = Buffer.from(buffer.subarray(0, used));
     used = 0;
     if (buffer.length > KEEP_BYTES) buffer = Buffer.allocUnsafeSlow(START_BYTES);
     write(chunk);
+  }
+
+  function endTurn(): void {
+    scheduled = false;
+    flush();
   }
 
   return {
@@ -114,9 +122,11 @@ export function createFrameWriter(write: (chunk: Buffer) => void): FrameWriter {
       if (typeof body === 'string') used += body === '' ? 0 : buffer.write(body, used, 'utf8');
       else if (body) used += (buffer.set(body, used), body.length);
       buffer.writeUInt32LE(used - start - LENGTH_BYTES, start);
-      if (scheduled) return;
+      frames += 1;
+      if (frames >= MOST_FRAMES) flush();
+      if (scheduled || used === 0) return;
       scheduled = true;
-      setImmediate(flush);
+      setImmediate(endTurn);
     },
   };
 }

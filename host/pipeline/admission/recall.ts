@@ -13,7 +13,7 @@ export interface RecallOptions {
   readonly keepMs?: number;
   /** @default 50000 */
   readonly maxEntries?: number;
-  /** Bytes of remembered replies. @default 67108864 */
+  /** Characters of remembered replies, their digests included. @default 67108864 */
   readonly maxBytes?: number;
   readonly clock?: Clock;
 }
@@ -54,66 +54,89 @@ export function identityOf(call: Call): CallIdentity {
   };
 }
 
-interface Entry {
+interface Running {
   readonly digest: string;
   readonly reply: Promise<ReplyMessage | null>;
-  bytes: number;
-  /** Monotonic ms; null while it runs: such an entry is never forgotten. */
-  endsAt: number | null;
 }
 
-export function createRecall(options: RecallOptions = {}): Recall {
-  const { keepMs, maxEntries, maxBytes } = { ...RECALL_DEFAULTS, ...options };
-  const clock = options.clock ?? systemClock;
-  const entries = new Map<string, Entry>();
-  // Answered ones in the order of their end: a Map keeps insertion order.
-  const ended = new Map<string, Entry>();
-  let bytes = 0;
-  // No earlier than this is one of them to be forgotten: most calls need not look.
-  let nextEnd = Infinity;
+/** So many forgotten places of the line are cleared at once. */
+const CLEAR_AT = 4_096;
 
-  function forgetOld(): void {
-    const now = clock.monotonic();
-    const over = (): boolean => entries.size > maxEntries || bytes > maxBytes;
-    if (now < nextEnd && !over()) return;
-    nextEnd = Infinity;
-    for (const [key, entry] of ended) {
-      nextEnd = entry.endsAt ?? 0;
-      if (nextEnd > now && !over()) return;
-      ended.delete(key);
-      entries.delete(key);
-      bytes -= entry.bytes;
-    }
+export function createRecall(options: RecallOptions = {}): Recall {
+  return new Memory({ ...RECALL_DEFAULTS, ...options }, options.clock ?? systemClock);
+}
+
+class Memory implements Recall {
+  readonly #bounds: Required<Omit<RecallOptions, 'clock'>>;
+  readonly #clock: Clock;
+  readonly #running = new Map<string, Running>();
+  // Digest and JSON of the reply: one flat text is all that a call leaves behind, and the collector has nothing to follow.
+  readonly #answered = new Map<string, string>();
+  // Keys in the order of their answers, with a moving start: a Map would be searched from its first deleted entry.
+  #line: string[] = [];
+  #ends: number[] = [];
+  #start = 0;
+  #bytes = 0;
+
+  constructor(bounds: Required<Omit<RecallOptions, 'clock'>>, clock: Clock) {
+    this.#bounds = bounds;
+    this.#clock = clock;
   }
 
-  function first({ key, digest }: CallIdentity): Recalled {
+  enter({ key, digest }: CallIdentity): Recalled {
+    this.#forgetOld();
+    const running = this.#running.get(key);
+    if (running)
+      return running.digest === digest
+        ? { kind: 'again', reply: running.reply }
+        : { kind: 'conflict' };
+    const text = this.#answered.get(key);
+    if (text === undefined) return this.#first(key, digest);
+    if (!text.startsWith(digest)) return { kind: 'conflict' };
+    const reply = JSON.parse(text.slice(digest.length)) as ReplyMessage;
+    return { kind: 'again', reply: Promise.resolve(reply) };
+  }
+
+  status(): { entries: number; bytes: number } {
+    return { entries: this.#running.size + this.#answered.size, bytes: this.#bytes };
+  }
+
+  #first(key: string, digest: string): Recalled {
     const { promise, resolve } = Promise.withResolvers<ReplyMessage | null>();
-    const entry: Entry = { digest, reply: promise, bytes: 0, endsAt: null };
-    entries.set(key, entry);
+    this.#running.set(key, { digest, reply: promise });
     return {
       kind: 'first',
-      settle(reply) {
-        if (reply) {
-          entry.endsAt = clock.monotonic() + keepMs;
-          nextEnd = Math.min(nextEnd, entry.endsAt);
-          entry.bytes = reply.body.length;
-          bytes += entry.bytes;
-          ended.set(key, entry);
-        } else entries.delete(key);
+      settle: (reply) => {
+        this.#running.delete(key);
+        if (reply) this.#keep(key, digest + JSON.stringify(reply));
         resolve(reply);
       },
     };
   }
 
-  return {
-    enter(identity) {
-      forgetOld();
-      const known = entries.get(identity.key);
-      if (!known) return first(identity);
-      return known.digest === identity.digest
-        ? { kind: 'again', reply: known.reply }
-        : { kind: 'conflict' };
-    },
-    status: () => ({ entries: entries.size, bytes }),
-  };
+  #keep(key: string, text: string): void {
+    this.#answered.set(key, text);
+    this.#bytes += text.length;
+    this.#line.push(key);
+    this.#ends.push(this.#clock.monotonic() + this.#bounds.keepMs);
+  }
+
+  #forgetOld(): void {
+    const now = this.#clock.monotonic();
+    for (; this.#start < this.#line.length; this.#start += 1) {
+      if (!this.#isOver() && (this.#ends[this.#start] ?? 0) > now) break;
+      const key = this.#line[this.#start] ?? '';
+      this.#bytes -= this.#answered.get(key)?.length ?? 0;
+      this.#answered.delete(key);
+    }
+    if (this.#start < CLEAR_AT) return;
+    this.#line = this.#line.slice(this.#start);
+    this.#ends = this.#ends.slice(this.#start);
+    this.#start = 0;
+  }
+
+  #isOver(): boolean {
+    const { maxEntries, maxBytes } = this.#bounds;
+    return this.#running.size + this.#answered.size > maxEntries || this.#bytes > maxBytes;
+  }
 }

@@ -54,7 +54,9 @@ export function openChild(spawner: Spawner, program: string, events: ChildEvents
   const writer = createFrameWriter((chunk) => {
     if (lost) return;
     spawned.socket.write(chunk);
-    if (spawned.socket.writableLength > MAX_UNREAD_BYTES) lose('it does not read its frames');
+    // Whoever sends is in the midst of something: the loss is told after it.
+    if (spawned.socket.writableLength > MAX_UNREAD_BYTES)
+      setImmediate(() => lose('it does not read its frames'));
   });
   spawned.socket?.on('data', (chunk: Buffer) => {
     if (lost) return;

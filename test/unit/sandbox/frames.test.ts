@@ -57,12 +57,17 @@ test('binary bodies arrive unchanged, and not as text', () => {
   expect(frame?.body).toBe('');
 });
 
-test('the frames of one turn leave as one chunk', () => {
-  let chunks = 0;
-  const writer = createFrameWriter(() => chunks++);
-  for (let value = 0; value < 100; value++) writer.send({ type: 'ping', value });
+test('the frames of one turn leave eight at a time, the rest at its end', async () => {
+  const sizes: number[] = [];
+  const writer = createFrameWriter((chunk) => sizes.push(chunk.length / HEADER_BYTES));
+  for (let value = 0; value < 20; value++) writer.send({ type: 'ping', value });
+  expect(sizes).toEqual([8, 8]);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(sizes).toEqual([8, 8, 4]);
+  writer.send({ type: 'ping', value: 20 });
   writer.flush();
-  expect(chunks).toBe(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(sizes).toEqual([8, 8, 4, 1]);
 });
 
 test('a length over the cap is refused before anything else of the frame has come', () => {
