@@ -32,6 +32,7 @@ const TYPES = [
   'done',
   'bounced',
   'waits',
+  'blank',
 ] as const satisfies readonly FrameType[];
 
 const CODE_OF = Object.fromEntries(TYPES.map((type, code) => [type, code])) as Record<

@@ -19,6 +19,8 @@ export type ToRunner =
   | { readonly type: 'prelude'; readonly body: string }
   /** Code cache of the prelude. */
   | { readonly type: 'preludeCache'; readonly body: Uint8Array }
+  /** Have an isolate with the prelude in it ready; `value`: its memory limit in MB. Comes after `preludeCache`. */
+  | { readonly type: 'blank'; readonly value: number }
   /** The plug-in's script. */
   | { readonly type: 'main'; readonly body: string }
   /** Code cache of the plug-in's script. */

@@ -3,7 +3,6 @@
  * May import: runner.
  */
 import type ivm from 'isolated-vm';
-import { createIsolate } from './boot.ts';
 import { CpuMeter, EntryMeter } from './cpu-meter.ts';
 import { Entrance, isTimeout, type Doorkeeper } from './entrance.ts';
 import type { FromRunner, OverCause, RunnerPlan } from './frames.ts';
@@ -43,10 +42,8 @@ export class Guest implements Room, Doorkeeper {
     this.#kit = kit;
     this.shared = seats > 1;
     this.#loadEnd = performance.now() + plan.loadWallMs;
-    this.#isolate = createIsolate(plan.memoryMb, (text) => {
-      const culprit = this.#entrance.inside?.slot ?? slot;
-      kit.send({ type: 'catastrophe', slot: culprit, body: text.slice(0, 500) });
-    });
+    const blank = kit.blanks.take(plan.memoryMb);
+    this.#isolate = blank.isolate;
     this.#cpu = new CpuMeter(this.#isolate);
     this.#entrance = new Entrance(this.#isolate, this, { ...plan, shared: this.shared });
     this.#heap = this.#createHeap();
@@ -55,7 +52,15 @@ export class Guest implements Room, Doorkeeper {
     });
     this.#first = this.#seats[0] as Seat;
     this.#voices = new Voices(this.#seats, (seat, id) => this.enter(seat, 'timer', id, ''));
-    this.#loading = createLoading(this.#isolate, kit, (...message) => this.onPost(...message));
+    this.#loading = createLoading(blank, kit, {
+      onMessage: (...message) => this.onPost(...message),
+      onCatastrophe: (text) => this.#onCatastrophe(text),
+    });
+  }
+
+  #onCatastrophe(text: string): void {
+    const slot = this.#entrance.inside?.slot ?? this.#slot;
+    this.#kit.send({ type: 'catastrophe', slot, body: text.slice(0, 500) });
   }
 
   #createHeap(): Heap {
@@ -112,6 +117,7 @@ export class Guest implements Room, Doorkeeper {
       }
       this.#heap.noteIdle(0);
       this.send({ type: 'opened', slot: this.#slot, value: rejected, body: handlers });
+      this.#kit.blanks.opened(this.plan.memoryMb);
     } catch (error) {
       this.#loadFailed(error);
     } finally {

@@ -2,6 +2,7 @@
  * What all isolates of a runner have in common.
  * May import: runner.
  */
+import type { Blanks } from './blank.ts';
 import type { CachedScript } from './boot.ts';
 import type { FromRunner, RunnerPlan } from './frames.ts';
 import type { Seat } from './seat.ts';
@@ -10,8 +11,8 @@ import type { Watched } from './watchdog.ts';
 
 export interface GuestKit {
   readonly plan: RunnerPlan;
-  readonly prelude: CachedScript;
   readonly main: CachedScript;
+  readonly blanks: Blanks;
   send(frame: FromRunner): void;
   /** The isolate began to use time: the watchdog looks at it from now on. */
   watch(guest: Watched): void;

@@ -1,9 +1,9 @@
 /**
- * Fills an isolate: prelude, the plug-in's script, and the answer of the prelude that the plug-in can be used.
+ * Fills an isolate: the plug-in's script, and the answer of the prelude that the plug-in can be used.
  * May import: runner.
  */
-import type ivm from 'isolated-vm';
-import { createGuestContext, runScript, takeEnter, type CachedScript, type Enter } from './boot.ts';
+import type { Blank, Owner } from './blank.ts';
+import { runScript, type CachedScript, type Enter } from './boot.ts';
 import type { RunnerPlan } from './frames.ts';
 import { readMessages, type OnMessage } from './messages.ts';
 
@@ -24,18 +24,21 @@ export interface Loading {
 
 interface Scripts {
   readonly plan: RunnerPlan;
-  readonly prelude: CachedScript;
   readonly main: CachedScript;
 }
 
 const MAX_HANDLERS_CHARS = 200;
 const MAX_REASON_CHARS = 1_000;
 
-/** `onMessage` gets what the guest posts once it is loaded. */
+interface Listener extends Pick<Owner, 'onCatastrophe'> {
+  /** Gets what the guest posts once it is loaded. */
+  readonly onMessage: OnMessage;
+}
+
 export function createLoading(
-  isolate: ivm.Isolate,
-  { plan, prelude, main }: Scripts,
-  onMessage: OnMessage,
+  blank: Blank,
+  { plan, main }: Scripts,
+  { onMessage, onCatastrophe }: Listener,
 ): Loading {
   const handlers = Promise.withResolvers<string>();
   // Whoever does not get so far as to wait for it learns what went wrong from the scripts.
@@ -59,11 +62,9 @@ export function createLoading(
 
   return {
     async run() {
-      const context = await createGuestContext(isolate, post);
-      let rejected = 0;
-      if (await runScript(isolate, context, prelude, plan.loadWallMs)) rejected |= 1;
-      const enter = await takeEnter(context);
-      if (await runScript(isolate, context, main, plan.loadWallMs)) rejected |= 2;
+      const { context, enter, ...prelude } = await blank.own({ post, onCatastrophe });
+      let rejected = prelude.rejected ? 1 : 0;
+      if (await runScript(blank.isolate, context, main, plan.loadWallMs)) rejected |= 2;
       // A promise that the plug-in rejected and nobody handles is no reason to refuse it.
       // oxlint-disable-next-line no-useless-call -- a Reference is no function: apply is its only way in
       await enter.apply(undefined, ['load', 0, plan.setup, false]).catch(() => undefined);

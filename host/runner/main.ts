@@ -3,6 +3,7 @@
  * May import: runner.
  */
 import ivm from 'isolated-vm';
+import { createBlanks } from './blank.ts';
 import type { CachedScript } from './boot.ts';
 import type { DecodedFrame } from './codec.ts';
 import { SCRIPT_END, type RunnerPlan } from './frames.ts';
@@ -22,6 +23,7 @@ const watchdog = createWatchdog();
 const trimmer = createTrimmer();
 const prelude: CachedScript = { source: '', filename: 'vcx:prelude', cache: null };
 const main: CachedScript = { source: '', filename: 'plugin:main.js', cache: null };
+const blanks = createBlanks(prelude, trimmer, die);
 let kit: GuestKit | null = null;
 
 const link = openLink(onFrame);
@@ -63,6 +65,8 @@ function bind(frame: DecodedFrame): void {
     case 'mainCache':
       main.cache = frame.bytes && copyOf(frame.bytes);
       return;
+    case 'blank':
+      return blanks.prepare(frame.value);
     case 'plan':
       kit = createKit(JSON.parse(frame.body) as RunnerPlan);
       return;
@@ -74,8 +78,8 @@ function bind(frame: DecodedFrame): void {
 function createKit(plan: RunnerPlan): GuestKit {
   return {
     plan,
-    prelude,
     main,
+    blanks,
     send(frame) {
       link.send(frame);
       if (frame.type !== 'catastrophe') return;

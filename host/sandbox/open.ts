@@ -10,6 +10,7 @@ import { evictRunner, startHousekeeping } from './housekeeping.ts';
 import { createLadder } from './ladder.ts';
 import { submit } from './calls/lanes.ts';
 import { onLost } from './calls/losses.ts';
+import { prepareRunner } from './calls/placement.ts';
 import { resolveOptions, type SandboxOptions, type SandboxSettings } from './options.ts';
 import { openPool } from './process/pool.ts';
 import { probe } from './process/probe.ts';
@@ -31,6 +32,7 @@ export function openSandbox(options: SandboxOptions): Sandbox {
     program: enclosure.runnerPath,
     evict: () => evictRunner(engine),
     events: {
+      onReady: (runner) => prepareRunner(engine, runner),
       onFrame: (runner, frame) => onFrame(engine, runner, frame),
       onPong: (runner, value) => onPong(engine, runner, value),
       onLost: (runner, loss) => onLost(engine, runner, loss),

@@ -42,6 +42,9 @@ export async function dispatchAlone(ms: number): Promise<Spent> {
   return await spend(ms, call);
 }
 
+/** After this a runner that has just started, and the code cache of a host that has, are made. */
+const SETTLE_MS = 1_000;
+
 export interface Cold {
   readonly p50: number;
   readonly p99: number;
@@ -84,7 +87,7 @@ async function spareReady(inside: Inside): Promise<void> {
   const isReady = (): boolean => inside.sandbox.status().runners.some((r) => r.state === 'spare');
   while (!isReady()) await delay(10);
   // The spare has just started: what it still does by itself is no part of the call.
-  await delay(100);
+  await delay(SETTLE_MS);
 }
 
 function coldOf(times: readonly number[]): Cold {

@@ -7,7 +7,7 @@ import { fleetOf, laneOf, type Engine } from '../engine.ts';
 import { believable } from './charge.ts';
 import { advance, begun, feed, isPipeable, takeNext } from './feed.ts';
 import { isQuick, mayBegin, noteBroken } from './pace.ts';
-import { groupOf, place, sendCaches } from './placement.ts';
+import { groupOf, place, sendCache } from './placement.ts';
 import type { Call, Lane, Slot } from './records.ts';
 import type { GuestBundle, Invocation, Outcome, Usage } from '../sandbox.ts';
 import { createSlot, disposeSlot, isWorn, moveSlot, noteBreak } from './slots.ts';
@@ -177,7 +177,7 @@ async function openSlot(engine: Engine, lane: Lane): Promise<void> {
   try {
     const runner = await place(engine, lane);
     if (lane.queue.length === 0) return unreserve(lane);
-    sendCaches(engine, runner, lane.fleet);
+    sendCache(engine, runner, lane.fleet);
     const slot = createSlot(engine, lane, runner);
     runner.send({ type: 'open', slot: slot.number, value: lane.seats });
   } catch (error) {

@@ -1,10 +1,11 @@
 /**
  * Which runner an isolate is opened in: the lane's group, a runner with room, or a new one bound to the plug-in.
- * May import: kernel.
+ * May import: kernel, quotas.
  */
 import { HostError } from '../../kernel/errors.ts';
 import { createGroup, type Engine } from '../engine.ts';
 import type { Fleet, Group, Lane } from './records.ts';
+import { defaultLimits } from '../../quotas/limits.ts';
 import type { Runner } from '../process/runner.ts';
 import { lowerForGood } from '../yielding.ts';
 
@@ -58,10 +59,9 @@ function bind(engine: Engine, runner: Runner, lane: Lane, group: Group): void {
   if (fleet.bundle.niced) lowerForGood(engine, runner, 'last');
   else if (group.own && isOnProbation(lane)) lowerForGood(engine, runner, 'yielding');
   runner.limit(fleet.frameBytes);
-  runner.send({ type: 'prelude', body: engine.settings.prelude.source });
   runner.send({ type: 'main', body: fleet.bundle.source });
-  runner.wantsCaches = true;
-  sendCaches(engine, runner, fleet);
+  runner.wantsCache = true;
+  sendCache(engine, runner, fleet);
   runner.send({ type: 'plan', body: fleet.plan });
 }
 
@@ -70,14 +70,23 @@ function isOnProbation({ kind, soloUntil }: Lane): boolean {
   return kind === 'org' && soloUntil > 0 && soloUntil !== Infinity;
 }
 
-/** Hand the code caches over once both are made; until then isolates open without. */
-export function sendCaches(engine: Engine, runner: Runner, fleet: Fleet): void {
-  if (!runner.wantsCaches) return;
-  const { prelude } = engine.settings;
-  const first = engine.cache.peek('prelude', prelude.digest, prelude.source);
-  const second = engine.cache.peek('main', fleet.bundle.digest, fleet.bundle.source);
-  if (!first || !second) return;
-  runner.wantsCaches = false;
-  runner.send({ type: 'preludeCache', body: first });
-  runner.send({ type: 'mainCache', body: second });
+/** Hand the code cache of the plug-in over once it is made; until then isolates open without. */
+export function sendCache(engine: Engine, runner: Runner, fleet: Fleet): void {
+  if (!runner.wantsCache) return;
+  const { digest, source } = fleet.bundle;
+  const bytes = engine.cache.peek('main', digest, source);
+  if (!bytes) return;
+  runner.wantsCache = false;
+  runner.send({ type: 'mainCache', body: bytes });
+}
+
+/** A runner is up: give it what is the same for all plug-ins, so that its first isolate is half made before it is wanted. */
+export function prepareRunner(engine: Engine, runner: Runner): void {
+  const { digest, source } = engine.settings.prelude;
+  runner.send({ type: 'prelude', body: source });
+  void engine.cache.get('prelude', digest, source).then((bytes) => {
+    if (!bytes || !runner.alive) return;
+    runner.send({ type: 'preludeCache', body: bytes });
+    if (runner.state === 'spare') runner.send({ type: 'blank', value: defaultLimits().memoryMb });
+  });
 }

@@ -23,7 +23,8 @@ export interface PoolOptions {
   readonly settings: SandboxSettings;
   readonly spawner: Spawner;
   readonly program: string;
-  readonly events: Omit<RunnerEvents, 'onReady'>;
+  /** `onReady` is called before anything else is sent to a runner. */
+  readonly events: RunnerEvents;
   /** All places are taken and one is wanted: end a runner that can be spared, if there is one. */
   readonly evict: () => void;
 }
@@ -144,6 +145,7 @@ class RunnerPool implements Pool {
     this.#starting.delete(runner);
     this.#everReady = true;
     this.#options.settings.log.debug('runner.ready', { pid: runner.pid });
+    this.#options.events.onReady(runner);
     const waiter = this.#waiters.shift();
     if (waiter) waiter.resolve(runner);
     else this.#spares.push(runner);

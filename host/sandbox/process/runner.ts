@@ -54,8 +54,8 @@ export class Runner {
   /** Isolates that were ended at work and have not come to rest: while there are any, it may be lost. */
   brokenOff = 0;
   lastUsed: number;
-  /** Code caches that were not made yet when it was bound. */
-  wantsCaches = false;
+  /** It has the plug-in's script and not yet its code cache. */
+  wantsCache = false;
   /** What its isolates compute, while that may be much; see `yielding.ts`. */
   gauge: ThreadGauge | null = null;
   gaugeSince = 0;
