@@ -81,7 +81,10 @@ async function ensureOwn(
 }
 
 /** A refusal to look is not an absence: the binding shows then what may be done. */
-async function missingExchanges(prober: Prober, names: readonly string[]): Promise<string[]> {
+export async function missingExchanges(
+  prober: Prober,
+  names: readonly string[],
+): Promise<string[]> {
   const missing: string[] = [];
   for (const name of new Set(names)) {
     const looked = await prober.ask((channel) => channel.checkExchange(name));
