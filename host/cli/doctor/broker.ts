@@ -65,7 +65,7 @@ async function examineEvents(
     );
     for (const { name } of hearing) {
       const { total } = await events.parked.list(name, { limit: 1 });
-      const text = `${name} failed on events for good, which are kept: ${total}`;
+      const text = `events for ${name} that were given up on, and are kept: ${total}`;
       if (total > 0) found.push(warning('events.parked', text, `vcx plugin events list ${name}`));
     }
     return missing.length > 0 ? found : [ok(check, exchanges.join(', ')), ...found];
