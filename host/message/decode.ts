@@ -89,7 +89,7 @@ function readCall(
   const { http, security } = parsed;
   const kind = messageKind(header(delivery.headers, 'messageType'));
   if (!kind) return { code: 'MESSAGE_TYPE_UNKNOWN', message: 'unknown messageType header' };
-  const target = readTarget(http);
+  const target = kind === 'response' && !hasTarget(http) ? NO_TARGET : readTarget(http);
   if ('code' in target) return target;
   const identity = readIdentity(security, options.systemOrg);
   if ('code' in identity) return identity;
@@ -156,6 +156,13 @@ function messageKind(value: unknown): Call['kind'] | null {
 
 type Target = Pick<Call, 'method' | 'path' | 'rawPath' | 'query'>;
 
+/** What a response answers is not documented to be said in it; nothing is routed by it. */
+const NO_TARGET: Target = { method: 'GET', path: '/', rawPath: '/', query: '' };
+
+function hasTarget(http: Json): boolean {
+  return ['method', 'requestUri', 'requestURI'].some((name) => textField(http, name) !== '');
+}
+
 function readTarget(http: Json): Target | Refusal {
   const method = textField(http, 'method').toUpperCase();
   if (!METHOD.test(method)) return invalid('`method` is not an HTTP method');
@@ -199,10 +206,16 @@ function readRights(value: unknown): ReadonlySet<string> | null {
 
 function readBody(value: unknown): { base64: string | null; bytes: number } | Refusal {
   if (value === null || value === undefined || value === '') return { base64: null, bytes: 0 };
-  if (typeof value !== 'string' || !isBase64(value))
+  const base64 = typeof value === 'string' ? inOneLine(value) : '';
+  if (base64 === '' || !isBase64(base64))
     return { code: 'BODY_NOT_BASE64', message: 'the body is not base64' };
-  const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0;
-  return { base64: value, bytes: (value.length / 4) * 3 - padding };
+  const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
+  return { base64, bytes: (base64.length / 4) * 3 - padding };
+}
+
+/** Some encoders of Java break lines as MIME has them; the guest's decoder takes none. */
+function inOneLine(text: string): string {
+  return text.includes('\n') ? text.replaceAll(/\r?\n/g, '') : text;
 }
 
 /** A request carries 0 or nothing; a response must say how it ended. Null for neither. */

@@ -94,6 +94,8 @@ export interface EventTransport {
   /** Take no more; resolves when the broker has confirmed. What was handed over can still be settled. */
   cancel(): Promise<void>;
   status(): EventStatus;
+  /** Which of these exchanges are not there; one that may not be looked at counts as there. Throws `BROKER_UNAVAILABLE`. */
+  missingOf(exchanges: readonly string[]): Promise<readonly string[]>;
   readonly parked: ParkedEvents;
 }
 

@@ -11,7 +11,7 @@ import type { Meter, RateState } from '../quotas/meter.ts';
 import type { TenantStore } from '../storage/tenants.ts';
 import { authorizeCall, type AuthorizeRooms } from './authorization/authorize.ts';
 import { checkReply, dispatchCall, isIdempotent, type Work } from './dispatch.ts';
-import { filterResponse, type FilterRooms } from './filter-response.ts';
+import { filterResponse, unfiltered, type FilterRooms } from './filter-response.ts';
 import { watchHeap } from './heap.ts';
 import { beginOnce, finishOnce, type OnceRooms } from './admission/once.ts';
 import { noteCall } from './note-call.ts';
@@ -108,7 +108,12 @@ function configFor(
   }
 }
 
-export function refused(plugin: string, call: Call, refusal: Refusal): Answered {
+/** Not even begun; of a response of vCloud's own the filter's manifest says what becomes. */
+export function turnedAway(rooms: FilterRooms, call: Call, refusal: Refusal): Answered {
+  return call.kind === 'response' ? unfiltered(rooms, call, refusal) : refused('', call, refusal);
+}
+
+function refused(plugin: string, call: Call, refusal: Refusal): Answered {
   return { plugin, refusal, reply: refusalReply(call.id, call.accept, refusal) };
 }
 

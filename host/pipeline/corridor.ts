@@ -8,7 +8,7 @@ import type { Call } from '../message/call.ts';
 import { decodeDelivery, type Decoded, type DecodeOptions } from '../message/decode.ts';
 import type { Delivery } from '../message/delivery.ts';
 import type { ReplyMessage } from '../message/encode.ts';
-import { answerCall, refused, type Answered, type AnswerRooms } from './answer.ts';
+import { answerCall, turnedAway, type Answered, type AnswerRooms } from './answer.ts';
 import { createDeadlines, type DeadlineOptions, type Deadlines } from './admission/deadline.ts';
 import {
   createFairQueue,
@@ -131,7 +131,8 @@ class Stages implements Corridor {
     }
     rooms.metrics.count('vcx_duplicates_total', { kind: seen.kind });
     if (seen.kind === 'again') return seen.reply;
-    return record(rooms, call, refused('', call, refuse('DUPLICATE_ID', 'this id is taken')));
+    const taken = refuse('DUPLICATE_ID', 'this id is taken');
+    return record(rooms, call, turnedAway(rooms, call, taken));
   }
 
   async #work(delivery: Delivery, call: Call, about: AboutCall): Promise<ReplyMessage | null> {
@@ -169,7 +170,7 @@ function undecodable(
 }
 
 function overloaded(rooms: CorridorOptions, call: Call, why: string): ReplyMessage {
-  return record(rooms, call, refused('', call, refuse('OVERLOADED', why)));
+  return record(rooms, call, turnedAway(rooms, call, refuse('OVERLOADED', why)));
 }
 
 /** Metrics and the log line of one answered call. */
@@ -197,10 +198,10 @@ function dropLate({ metrics, log }: CorridorOptions, delivery: Delivery): void {
 }
 
 /** A defect of ours: said out loud, and nobody is left guessing. */
-function defect({ metrics, log }: CorridorOptions, call: Call, error: unknown): ReplyMessage {
-  metrics.count('vcx_defects_total');
-  log.error('corridor.defect', { code: 'INTERNAL', error: messageOf(error) });
-  return refusalReply(call.id, call.accept, refuse('INTERNAL', 'vcx failed; see its log'));
+function defect(rooms: CorridorOptions, call: Call, error: unknown): ReplyMessage {
+  rooms.metrics.count('vcx_defects_total');
+  rooms.log.error('corridor.defect', { code: 'INTERNAL', error: messageOf(error) });
+  return turnedAway(rooms, call, refuse('INTERNAL', 'vcx failed; see its log')).reply;
 }
 
 /** Keep it among those in flight; what escapes every stage must not wedge the queue. */

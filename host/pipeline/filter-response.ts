@@ -49,6 +49,15 @@ export async function filterResponse(
   return failed(rooms, call, { plugin, refusal: reply });
 }
 
+/** A response that never came as far as its filter, because of this refusal. */
+export function unfiltered(rooms: FilterRooms, call: Call, refusal: Refusal): Filtered {
+  const serving = rooms.catalogue().serving(call.exchange, call.routingKey, call.identity.org);
+  if (serving.kind === 'unavailable') return withoutFilter(rooms, call, serving.plugin);
+  const plugin = filterOf(serving);
+  if (!plugin) return { plugin: '', reply: original(call), refusal: null };
+  return failed(rooms, call, { plugin, refusal });
+}
+
 /** The org's version of the filter is not live: by the word of the one that others have. */
 function withoutFilter(rooms: FilterRooms, call: Call, name: string): Filtered {
   const shelf = rooms.catalogue().shelf(name);

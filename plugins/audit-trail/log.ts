@@ -1,11 +1,12 @@
 /**
- * The log of one organization in `kv`: pages of entries, the newest first, and a key that says which page is written.
- * Bounded: a new page takes the oldest one's place.
+ * The log of one organization in `kv`: a key for each event, in the order of time, the newest first. Events are handled
+ * side by side, and no two of them write to one key.
  */
 import type { KvNamespace } from '#sdk';
 
 export interface Entry {
   readonly eventId: string;
+  /** ISO 8601. */
   readonly at: string;
   readonly type: string;
   readonly success: boolean;
@@ -16,58 +17,65 @@ export interface Entry {
 }
 
 export interface Page {
-  readonly page: number;
   readonly entries: readonly Entry[];
-  /** Number of the page before it in time; null when this is the oldest. */
-  readonly older: number | null;
+  /** What to ask the next page with; null when this is the last. */
+  readonly older: string | null;
 }
 
-/** A page stays well below what one value may hold, and the whole below what one organization may keep. */
-const ENTRIES = 100;
-const PAGES = 50;
-/** Calls for one organization run side by side: whoever loses a race tries again. */
-const TRIES = 20;
+export interface LogOptions {
+  /** Entries that are kept; the oldest go. @default 5000 */
+  readonly most?: number;
+  /** How often an entry has the old ones looked for, from 0 to 1. @default 0.02 */
+  readonly chance?: number;
+}
 
-export function createLog(kv: KvNamespace) {
-  const keyOf = (page: number) => `page/${page}`;
-  const entriesOf = async (page: number) => (await kv.get<Entry[]>(keyOf(page))) ?? [];
+const PREFIX = 'event/';
+const PLACE = /^\d{15}\/[A-Za-z0-9._:-]{1,128}$/;
+const DIGITS = 15;
+const LAST_MS = 10 ** DIGITS - 1;
+/** Host calls at once are bounded, and so are those of one call: for both there is room. */
+const ENTRIES = 50;
+const KEYS = 1_000;
 
-  /** True when it is written, by this call or an earlier one; false when another call was quicker. */
-  async function tryAdd(entry: Entry): Promise<boolean> {
-    const newest = await kv.getWithVersion<number>('newest');
-    const number = newest?.value ?? 1;
-    const page = await kv.getWithVersion<Entry[]>(keyOf(number));
-    const entries = page?.value ?? [];
-    const before = number > 1 ? await entriesOf(number - 1) : [];
-    // An event may come twice.
-    if ([...entries, ...before].some(({ eventId }) => eventId === entry.eventId)) return true;
-    if (entries.length < ENTRIES) {
-      const ifVersion = page?.version ?? 0;
-      return (await kv.put(keyOf(number), [entry, ...entries], { ifVersion })) !== null;
+export function createLog(kv: KvNamespace, { most = 5_000, chance = 0.02 }: LogOptions = {}) {
+  /** Keys behind the newest `most`, as far as one call may delete them; with what others find they become no more. */
+  async function oldest(): Promise<readonly string[]> {
+    let cursor: string | undefined;
+    for (let left = most; left > 0; left -= KEYS) {
+      const found = await kv.list(from(Math.min(left, KEYS), cursor));
+      if (found.cursor === null) return [];
+      cursor = found.cursor;
     }
-    await kv.delete(keyOf(number + 1 - PAGES));
-    await kv.put('newest', number + 1, { ifVersion: newest?.version ?? 0 });
-    return false;
+    return (await kv.list(from(2 * ENTRIES, cursor))).keys;
   }
 
   return {
+    /** An event may come twice: it is written once. */
     async add(entry: Entry): Promise<void> {
-      for (let tries = 0; tries < TRIES; tries += 1) if (await tryAdd(entry)) return;
-      throw new Error('too many others write at the same time');
+      await kv.put(PREFIX + placeOf(entry), entry, { ifVersion: 0 });
+      if (Math.random() < chance) for (const key of await oldest()) await kv.delete(key);
     },
-    /** The newest page when none is named; null when there is no such page. */
-    async read(wanted: number | null): Promise<Page | null> {
-      const newest = (await kv.get<number>('newest')) ?? 1;
-      const page = wanted ?? newest;
-      const oldest = Math.max(1, newest + 1 - PAGES);
-      if (page < oldest || page > newest) return null;
-      const entries = (await entriesOf(page)).toSorted(newestFirst);
-      return { page, entries, older: page > oldest ? page - 1 : null };
+    /** The newest, or those behind a place that a page before named; null for what is no place. */
+    async read(behind: string | null): Promise<Page | null> {
+      if (behind !== null && !PLACE.test(behind)) return null;
+      const cursor = behind === null ? undefined : PREFIX + behind;
+      const found = await kv.list(from(ENTRIES, cursor));
+      const entries = await Promise.all(found.keys.map((key) => kv.get<Entry>(key)));
+      return {
+        // One may have gone since its key was listed.
+        entries: entries.filter((entry) => entry !== null),
+        older: found.cursor === null ? null : found.cursor.slice(PREFIX.length),
+      };
     },
   };
 }
 
-/** Events come in any order; those of one moment stay as they came. */
-function newestFirst(a: Entry, b: Entry): number {
-  return Date.parse(b.at) - Date.parse(a.at);
+function from(limit: number, cursor: string | undefined) {
+  return { prefix: PREFIX, limit, ...(cursor === undefined ? {} : { cursor }) };
+}
+
+/** Keys are listed in ascending order, so the later the smaller. */
+function placeOf({ at, eventId }: Entry): string {
+  const ms = Math.min(LAST_MS, Math.max(0, Date.parse(at) || 0));
+  return `${String(LAST_MS - ms).padStart(DIGITS, '0')}/${eventId}`;
 }

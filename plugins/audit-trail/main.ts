@@ -13,14 +13,11 @@ export default definePlugin({
     const orgId = ctx.params['orgId'] ?? '';
     if (`urn:vcloud:org:${orgId}` !== ctx.caller.org)
       return problem(403, 'Each organization shows its log to its own members only.');
-    const wanted = new URL(request.url).searchParams.get('page');
-    if (wanted !== null && !/^[1-9]\d{0,8}$/.test(wanted))
-      return problem(400, 'A page is a whole number.');
-    const found = await createLog(env.kv).read(wanted === null ? null : Number(wanted));
-    if (!found) return problem(404, 'There is no such page, or no longer.');
-    const { page, entries, older } = found;
-    const next = older === null ? null : `/api/org/${orgId}/audit?page=${older}`;
-    return Response.json({ page, entries, older: next });
+    const found = await createLog(env.kv).read(new URL(request.url).searchParams.get('behind'));
+    if (!found) return problem(400, 'Take the address of the next page from the page before it.');
+    const { entries, older } = found;
+    const next = older === null ? null : `/api/org/${orgId}/audit?behind=${older}`;
+    return Response.json({ entries, older: next });
   },
 });
 

@@ -10,9 +10,9 @@ import { policyOutcome, tellOutcome, type BlockingRooms, type PolicyReason } fro
 /** vCloud's time-out comes this much after ours, ms, or a fifth of the time there is when that is less. */
 const MARGIN_MS = 15_000;
 
-/** When to decide so that vCloud hears of it before its own time-out. */
+/** When to decide so that vCloud hears of it before its own time-out: whole ms, since stores take no others. */
 export function lastMoment(timeoutAt: number, now: number): number {
-  return timeoutAt - Math.min(MARGIN_MS, Math.max(0, timeoutAt - now) / 5);
+  return Math.floor(timeoutAt - Math.min(MARGIN_MS, Math.max(0, timeoutAt - now) / 5));
 }
 
 /** Open until it is decided: by the plug-in, by the policy of its manifest, or by somebody else in vCloud. */

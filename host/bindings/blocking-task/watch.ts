@@ -150,7 +150,7 @@ function entryOf(
     operation: task?.operation || (operation ?? ''),
     onFailure: policy.onFailure,
     createdAt: now,
-    dueAt: Math.floor(timeoutAt === null ? ours : Math.min(ours, lastMoment(timeoutAt, now))),
+    dueAt: timeoutAt === null ? ours : Math.min(ours, lastMoment(timeoutAt, now)),
     timeoutAt,
   };
 }

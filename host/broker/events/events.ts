@@ -16,6 +16,7 @@ import { EventIntake } from './intake.ts';
 import { Mover } from './mover.ts';
 import { createParkedEvents } from './parked.ts';
 import { eventQueues, pausesOf } from './queues.ts';
+import { missingExchanges } from './topology.ts';
 
 export interface EventsSpec {
   readonly settings: Settings;
@@ -47,6 +48,7 @@ export function openEvents(spec: EventsSpec): Events {
       consume: (onEvent) => intake.start(onEvent),
       cancel: () => intake.stop(),
       status: () => intake.status(),
+      missingOf: (exchanges) => missingOf(spec, exchanges),
       parked: createParkedEvents({ ...spec, mover }),
     },
     linkChanged: () => intake.linkChanged(),
@@ -75,6 +77,16 @@ async function forget(spec: EventsSpec, intake: EventIntake, plugin: string): Pr
   } catch (error) {
     const { text } = faultOf(error);
     throw new HostError('BROKER_UNAVAILABLE', `${main}: ${text}`, { cause: error });
+  }
+}
+
+async function missingOf({ link, settings }: EventsSpec, names: readonly string[]) {
+  try {
+    if (!link.model) throw new Error(link.reason ?? 'no connection');
+    await using prober = createProber(link, link.model, settings.watchMs);
+    return await missingExchanges(prober, names);
+  } catch (error) {
+    throw new HostError('BROKER_UNAVAILABLE', faultOf(error).text, { cause: error });
   }
 }
 

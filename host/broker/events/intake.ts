@@ -211,6 +211,8 @@ export class EventIntake {
     if (parked !== null) settings.metrics?.gauge('vcx_events_parked', parked, { plugin });
     settings.metrics?.gauge('vcx_events_missing_exchanges', missing.length, { plugin });
     if (problem) limited.warn('broker.events_problem', queue, { queue, reason: problem.message });
+    for (const reason of one.seen?.full ?? [])
+      limited.warn('broker.events_full', reason.split(':')[0] ?? '', { queue, reason });
     for (const exchange of missing)
       limited.warn('broker.events_exchange_missing', exchange, { queue, exchange });
   }

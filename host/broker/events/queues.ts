@@ -76,6 +76,26 @@ export function retryQueue(plugin: string, pauseMs: number, settings: Settings):
   });
 }
 
+export interface Fill {
+  readonly waiting: number | null;
+  readonly parked: number | null;
+}
+
+/** Queues at their cap, from which the broker takes the oldest without a word; in words for an operator. */
+export function overfull(
+  plugin: string,
+  { waiting, parked }: Fill,
+  { events }: Settings,
+): string[] {
+  const queues = eventQueues(events.exchange, plugin);
+  const full = (queue: string, count: number | null, most: number) =>
+    count !== null && count >= most ? [`${queue}: full with ${count} events, the oldest go`] : [];
+  return [
+    ...full(queues.main, waiting, events.maxWaiting),
+    ...full(queues.parked, parked, events.maxParked),
+  ];
+}
+
 function durable(
   name: string,
   { queue }: Settings,

@@ -142,6 +142,7 @@ const NOTHING_SEEN: Seen = {
   problem: null,
   missing: [],
   notes: [],
+  full: [],
   waiting: null,
   parked: null,
   consumers: null,

@@ -15,7 +15,7 @@ import {
 import { REPLY, topologyError } from '../faults.ts';
 import type { Settings } from '../options.ts';
 import { reconcileBindings } from './bindings.ts';
-import { mainQueue, parkedQueue, pausesOf, retryQueue } from './queues.ts';
+import { mainQueue, overfull, parkedQueue, pausesOf, retryQueue } from './queues.ts';
 
 /** What was found at one look. */
 export interface Seen {
@@ -25,6 +25,8 @@ export interface Seen {
   readonly notes: readonly string[];
   readonly waiting: number | null;
   readonly parked: number | null;
+  /** Queues that hold no more, among the notes too. */
+  readonly full: readonly string[];
   /** Consumers that stood on the main queue, none when it was made just now; null when it could not be looked at. */
   readonly consumers: number | null;
 }
@@ -54,7 +56,9 @@ export async function ensureSubscription(
     parked: others[0]?.[0]?.messages ?? 0,
     consumers: main[0]?.state === 'made' ? 0 : (main[0]?.consumers ?? null),
   };
-  if (wrong) return { problem: topologyError(wrong.detail), missing: [], notes: [], ...counts };
+  const full = overfull(plugin, counts, settings);
+  if (wrong)
+    return { problem: topologyError(wrong.detail), missing: [], notes: full, full, ...counts };
 
   const missing = await missingExchanges(prober, subscription.exchanges);
   const wanted = subscription.exchanges.flatMap((name) =>
@@ -66,7 +70,7 @@ export async function ensureSubscription(
   const notes = findings.flatMap(({ name, detail }) =>
     detail === '' ? [] : [`${name}: ${detail}`],
   );
-  return { problem: null, missing, notes: [...notes, ...unbound], ...counts };
+  return { problem: null, missing, notes: [...full, ...notes, ...unbound], full, ...counts };
 }
 
 /** A queue, and the binding by its own name. */
@@ -81,7 +85,10 @@ async function ensureOwn(
 }
 
 /** A refusal to look is not an absence: the binding shows then what may be done. */
-async function missingExchanges(prober: Prober, names: readonly string[]): Promise<string[]> {
+export async function missingExchanges(
+  prober: Prober,
+  names: readonly string[],
+): Promise<string[]> {
   const missing: string[] = [];
   for (const name of new Set(names)) {
     const looked = await prober.ask((channel) => channel.checkExchange(name));

@@ -37,10 +37,41 @@ export async function examineBroker(
       ok('broker', hostOf(url)),
       account,
       ...topology.map(judgeEntry),
+      ...(await examineEvents(broker, config, manifests)),
       permissions(config, manifests),
     ],
     topology,
   };
+}
+
+/** Whether events can come by the broker at all, and whether some were given up on. */
+async function examineEvents(
+  { events }: Broker,
+  { notifications }: Config,
+  manifests: readonly Manifest[],
+): Promise<Finding[]> {
+  const hearing = manifests.filter((manifest) => subscriptionsOf(manifest).length > 0);
+  if (hearing.length === 0) return [];
+  const check = 'broker.notifications';
+  const { exchanges } = notifications;
+  try {
+    const missing = await events.missingOf(exchanges);
+    const found = missing.map((name) =>
+      failed(
+        check,
+        `there is no exchange ${name}: the host waits for it, and plug-ins hear nothing by it`,
+        'vCloud makes it, vcx never does: turn notifications on there, or set notifications.exchanges to what vCloud has',
+      ),
+    );
+    for (const { name } of hearing) {
+      const { total } = await events.parked.list(name, { limit: 1 });
+      const text = `events for ${name} that were given up on, and are kept: ${total}`;
+      if (total > 0) found.push(warning('events.parked', text, `vcx plugin events list ${name}`));
+    }
+    return missing.length > 0 ? found : [ok(check, exchanges.join(', ')), ...found];
+  } catch (error) {
+    return [failed(check, messageOf(error), 'see the message, then run `vcx doctor` again')];
+  }
 }
 
 /** Whoever may publish to a service's exchange can be anybody: the account that everybody knows is not for that. */

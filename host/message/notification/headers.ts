@@ -47,8 +47,8 @@ function find(headers: Headers, name: string): unknown {
 
 function textOf(value: unknown): string | null {
   if (typeof value === 'boolean') return String(value);
-  const isText = typeof value === 'string' && value !== '' && value.length <= MAX_VALUE;
-  return isText ? value : null;
+  if (typeof value !== 'string' || value === '' || value === 'null') return null;
+  return value.length <= MAX_VALUE ? value : null;
 }
 
 function truthOf(text: string | null): boolean | null {

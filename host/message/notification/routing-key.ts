@@ -33,9 +33,9 @@ export function parseRoutingKey(key: string, type: string | null = null): Routin
   const length = typeLength(rest, type);
   return {
     operationSuccess: success === 'true',
-    entity: entity || null,
-    org: org || null,
-    user: user || null,
+    entity: idOf(entity),
+    org: idOf(org),
+    user: idOf(user),
     type: rest.slice(0, length).join('/'),
     taskName: rest.slice(length).join('.') || null,
   };
@@ -47,6 +47,11 @@ function typeLength(words: readonly string[], type: string | null): number {
   const kind = words[TASK_TYPE_WORDS - 2]?.toLowerCase();
   const ofTask = kind === 'task' || kind === 'blockingtask';
   return ofTask ? Math.min(TASK_TYPE_WORDS, words.length) : words.length;
+}
+
+/** What the system did by itself has no user: the word is empty then, or Java's `null`. */
+function idOf(word: string | undefined): string | null {
+  return word === undefined || word === '' || word === 'null' ? null : word;
 }
 
 function bare(id: string | null): string {

@@ -134,7 +134,9 @@ export function decodeXml<N extends DocumentName>(
 /** The same for a tree that is parsed already. */
 export function decodeNode<N extends DocumentName>(name: N, node: XmlNode): Doc<N> {
   const { prefix, rule } = DOCUMENTS[name];
-  if (node.name !== name || node.namespace !== NAMESPACES[prefix])
-    throw new HostError('XML_INVALID', `XML: ${name} expected, ${node.name.slice(0, 80)} found`);
+  if (node.name !== name || node.namespace !== NAMESPACES[prefix]) {
+    const found = node.name === name ? 'that of another namespace' : node.name.slice(0, 80);
+    throw new HostError('XML_INVALID', `XML: ${name} expected, ${found} found`);
+  }
   return readValue(rule, node, name) as Doc<N>;
 }

@@ -4,7 +4,7 @@
  * costs a third of a check and a reading after it.
  */
 import { XmlElement, XmlText, parseXml as parseDocument } from '@rgrove/parse-xml';
-import { HostError, messageOf } from '../../kernel/errors.ts';
+import { HostError } from '../../kernel/errors.ts';
 
 export interface XmlNode {
   /** Namespace URI, '' when there is none. */
@@ -32,6 +32,8 @@ export const XML_CAPS = {
   elements: 50_000,
 } as const satisfies XmlCaps;
 
+/** Names of the document's own stand in it. */
+const MAX_REASON = 200;
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
 const XML = 'http://www.w3.org/XML/1998/namespace';
 
@@ -69,7 +71,9 @@ function readRoot(text: string): XmlElement {
   } catch (error) {
     // It recurses: some thousand levels, far above any cap, end its stack.
     if (error instanceof RangeError) throw invalid('nested too deeply', error);
-    throw invalid(`not well-formed: ${firstLine(messageOf(error))}`, error);
+    // Behind the first line the document is quoted, which no log and no operator is to see.
+    const [reason = ''] = (error instanceof Error ? error.message : '').split('\n', 1);
+    throw invalid(`not well-formed: ${reason.slice(0, MAX_REASON)}`, error);
   }
   throw invalid('no root element');
 }
@@ -130,10 +134,6 @@ function resolve(qname: string, scope: Scope, element: boolean) {
   const namespace = scope.get(prefix);
   if (!namespace) throw invalid(`the prefix ${prefix} is not declared`);
   return { namespace, name };
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? '';
 }
 
 function countAbove(text: string, character: string, limit: number): boolean {

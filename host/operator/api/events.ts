@@ -54,6 +54,7 @@ export function eventRoutes({ parked, status, changes }: EventsSource): Hono<Api
     const { ids } = await bodyOf(c, choiceSchema);
     using _place = gate.enter(c.var.caller);
     const result = await act(plugin, ids);
+    if (result.done === 0 && result.failed.length === 0) mustListen(status(), plugin);
     const { who } = c.var.caller;
     const subject = `${result.done} parked events`;
     if (result.done > 0) await changes.record({ who, action: `events.${action}`, plugin, subject });
@@ -68,7 +69,9 @@ export function eventRoutes({ parked, status, changes }: EventsSource): Hono<Api
     const plugin = pluginOf(c);
     const options = queryOf(c, listSchema);
     using _place = gate.enter(c.var.caller);
-    return c.json(await parked.list(plugin, options));
+    const list = await parked.list(plugin, options);
+    if (list.total === 0) mustListen(status(), plugin);
+    return c.json(list);
   });
   app.get('/:name/:id', async (c) => {
     const plugin = pluginOf(c);
@@ -80,6 +83,12 @@ export function eventRoutes({ parked, status, changes }: EventsSource): Hono<Api
   app.post('/:name/replay', (c) => change(c, 'replay', (...what) => parked.replay(...what)));
   app.delete('/:name', (c) => change(c, 'drop', (...what) => parked.drop(...what)));
   return app;
+}
+
+/** Nothing is parked for it: good news, unless its name is mistyped. */
+function mustListen({ subscriptions, orphans }: EventStatus, plugin: string): void {
+  if (subscriptions.some((one) => one.plugin === plugin) || orphans.includes(plugin)) return;
+  throw new HostError('OPERATOR_NOT_FOUND', `no plug-in ${plugin} listens to events`);
 }
 
 /** What is wrong as code and text. */

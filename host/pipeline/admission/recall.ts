@@ -48,8 +48,10 @@ export interface Recall {
 export function identityOf(call: Call): CallIdentity {
   const { org, user } = call.identity;
   const request = [call.kind, call.method, call.rawPath, call.query, org, user, call.body];
+  // vCloud may give its own answer, which a filter of the service is to see, the id of the request.
+  const id = call.kind === 'response' ? `${call.id}\nresponse` : call.id;
   return {
-    key: hash('sha256', `${call.exchange}\n${call.routingKey}\n${call.id}`),
+    key: hash('sha256', `${call.exchange}\n${call.routingKey}\n${id}`),
     digest: hash('sha256', JSON.stringify(request)),
   };
 }

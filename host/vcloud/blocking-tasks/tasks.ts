@@ -50,9 +50,22 @@ export async function readBlockingTask(
     const answer = await client.request('GET', `${BASE}/${checkedId(id)}`, options);
     return fromDocument(decodeXml('BlockingTask', answer.body), id, answer.headers['date']);
   } catch (error) {
-    if (!hasStatus(error, 404)) throw error;
-    throw unknownTask(id, error);
+    if (hasStatus(error, 404) || (await isGone(client, id, error, options)))
+      throw unknownTask(id, error);
+    throw error;
   }
+}
+
+/** Of what is no more vCloud may say that we may not see it. Who may see the list, and not this one, asks for what is gone. */
+async function isGone(
+  client: VcloudClient,
+  id: string,
+  error: unknown,
+  options?: RequestOptions,
+): Promise<boolean> {
+  if (!hasStatus(error, 403)) return false;
+  const list = await listBlockingTasks(client, options).catch(() => null);
+  return list !== null && list.every((one) => one.id !== id);
 }
 
 /** All that wait for a decision, of the whole cloud. Throws `VcloudError`. */

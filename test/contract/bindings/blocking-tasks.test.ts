@@ -113,10 +113,12 @@ describe('the client', () => {
   test.each([
     ['ended before', 'BLOCKING_TASK_OVER', (id: string) => id, null],
     ['unknown', 'BLOCKING_TASK_UNKNOWN', () => ACME_ID, null],
+    ['no more, and so forbidden', 'BLOCKING_TASK_UNKNOWN', () => ACME_ID, null],
     ['no id at all', 'BLOCKING_TASK_UNKNOWN', () => '../../org/x', null],
     ['not ours to touch', 'VCLOUD_REFUSED', (id: string) => id, 403],
     ['out of reach', 'VCLOUD_UNAVAILABLE', (id: string) => id, 503],
-  ])('a task that is %s is %s', async (_, code, name, status) => {
+  ])('a task that is %s is %s', async (title, code, name, status) => {
+    if (title.endsWith('forbidden')) vcloud.unknown = 403;
     const id = vcloud.hold(OPERATION);
     await endBlockingTask(vcloud.client, id, { action: 'resume', message: 'm' });
     vcloud.failWith(status);
@@ -283,6 +285,11 @@ describe('a handler with a blocking task', () => {
     at = before + 1_000;
     await host.sweep();
     expect(stateOf(id)).toBe('active');
+    // A fifth of what is left is no whole number of milliseconds.
+    for (const timeoutMs of [1_001, 30_002, 70_003])
+      expect(await host.ask(hand, 'updateProgress', [null, { timeoutMs }])).toMatchObject({
+        ok: true,
+      });
     await host.ask(hand, 'resume', []);
     expect(vcloud.tasks.get(id)).toMatchObject({ status: 'resume', message: 'resume: approval' });
     for (const wrong of [['x', { timeoutMs: 5 }], [{ a: 1 }]])

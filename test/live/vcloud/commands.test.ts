@@ -110,7 +110,8 @@ test('doctor finds a healthy installation healthy, but for the account that ever
   const bad = findings.filter(({ state }) => state === 'warning');
   expect(bad.map(({ check }) => check)).toEqual(['broker.account']);
   for (const { fix } of bad) expect(fix).toContain('rabbitmqctl add_user');
-  for (const check of ['notifications.switch', 'notifications.exchange', 'blocking-tasks'])
+  const events = ['broker.notifications', 'notifications.switch', 'notifications.exchange'];
+  for (const check of [...events, 'blocking-tasks'])
     expect(findings).toContainEqual(expect.objectContaining({ check, state: 'ok' }));
   expect(findings.find(({ check }) => check === 'vcloud.sign-in')?.detail).toMatch(
     /API version \d/,
@@ -121,6 +122,7 @@ test.each([
   [{ VCX_VCLOUD_PASSWORD: 'wrong' }, 'vcloud.sign-in', /passwordFile/],
   [{ VCX_VCLOUD_URL: 'http://127.0.0.1:1' }, 'vcloud.sign-in', /can be reached from here/],
   [{ VCX_AMQP_REPLY_EXCHANGES: '[other]' }, 'vcloud.amqp-settings', /add vcd\.replyExchange/],
+  [{ VCX_NOTIFICATIONS_EXCHANGES: '[nobody.made]' }, 'broker.notifications', /vCloud makes it/],
 ])('doctor names the fix for %o', async (settings, check, fix) => {
   const ran = await vcx(['doctor', '--json'], settings);
   const { findings } = JSON.parse(ran.out) as Examined;

@@ -21,6 +21,8 @@ export interface BlockingVcloud {
   hold(operation: string, timeoutMs?: number): string;
   /** Everything is answered with this status from now on; null for no longer. */
   failWith(status: number | null): void;
+  /** What it says to tasks that there are not. */
+  unknown: 403 | 404;
   /** Whether it publishes events. */
   publishes: boolean;
   /** What the settings hold: names in the form before 33.0, elements from then on. */
@@ -53,6 +55,7 @@ export function createBlockingVcloud(version = '37.0'): BlockingVcloud {
       return id;
     },
     failWith: (status) => void (failure = status),
+    unknown: 404,
     publishes: true,
     settings: {
       TimeoutAction: 'abort',
@@ -75,7 +78,7 @@ export function createBlockingVcloud(version = '37.0'): BlockingVcloud {
     const [, id = '', action] = /\/blockingTask\/([^/]+)(?:\/action\/(\w+))?$/.exec(path) ?? [];
     const task = tasks.get(id);
     if (id === '') return null;
-    if (!task) return { status: 404, body: '' };
+    if (!task) return { status: vcloud.unknown, body: '' };
     if (action === undefined) return { status: 200, body: document(id, task) };
     if (task.status !== 'active') return { status: 400, body: '' };
     return act(id, task, { action, body });

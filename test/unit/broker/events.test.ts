@@ -3,7 +3,13 @@ import { expect, test } from 'vitest';
 
 import { reconcileBindings } from '../../../host/broker/events/bindings.ts';
 import { createMemoryBindings } from '../../../host/broker/events/memory-bindings.ts';
-import { nearestPause, pauseAfter, pluginOf } from '../../../host/broker/events/queues.ts';
+import {
+  nearestPause,
+  overfull,
+  pauseAfter,
+  pluginOf,
+} from '../../../host/broker/events/queues.ts';
+import { resolveOptions } from '../../../host/broker/options.ts';
 import type { Prober } from '../../../host/broker/consume/prober.ts';
 import type { Binding, KnownBindings, Subscription } from '../../../host/message/events.ts';
 
@@ -109,4 +115,14 @@ test('only main queues of this host name a plug-in', () => {
   expect(pluginOf('vcx.events', 'vcx.events.audit')).toBe('audit');
   for (const name of ['vcx.events', 'vcx.events.', 'vcx.events.audit.parked', 'other.audit'])
     expect(pluginOf('vcx.events', name)).toBeNull();
+});
+
+test('a queue at its cap, from which the oldest go, is named', () => {
+  const events = { maxWaiting: 100, maxParked: 10 };
+  const settings = resolveOptions({ urls: ['amqp://mq'], events });
+  expect(overfull('audit', { waiting: 99, parked: null }, settings)).toEqual([]);
+  expect(overfull('audit', { waiting: 100, parked: 12 }, settings)).toEqual([
+    'vcx.events.audit: full with 100 events, the oldest go',
+    'vcx.events.audit.parked: full with 12 events, the oldest go',
+  ]);
 });

@@ -91,6 +91,17 @@ test('what real cells do differently from the documentation is understood', () =
     statusCode: 201,
     address: { exchange: 'x' },
   });
+  // As an encoder for mail breaks lines.
+  expect(call({ http: { body: 'eyJ4\r\nIjox\nfQ==\r\n' } })).toMatchObject({
+    body: 'eyJ4IjoxfQ==',
+    bodyBytes: 7,
+  });
+});
+
+test('a response that does not say what it answers is one all the same', () => {
+  const http = { statusCode: 200, method: null, requestUri: undefined };
+  const headers = { messageType: 'ProcessHttpResponse', replyToExchange: 'x' };
+  expect(call({ http }, { headers })).toMatchObject({ kind: 'response', method: 'GET', path: '/' });
 });
 
 test('credentials and identity headers are taken out before anything else sees them', () => {
@@ -120,6 +131,7 @@ test.each([
   ],
   ['body that is not base64', { http: { body: '***' } }, {}, 'BODY_NOT_BASE64'],
   ['body of a wrong length', { http: { body: 'abcde' } }, {}, 'BODY_NOT_BASE64'],
+  ['body of line ends alone', { http: { body: '\r\n' } }, {}, 'BODY_NOT_BASE64'],
   ['body of a wrong type', { http: { body: 5 } }, {}, 'BODY_NOT_BASE64'],
   [
     'a response without a status',

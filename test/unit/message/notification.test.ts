@@ -244,8 +244,14 @@ describe('bad input is an outcome with a code', () => {
       '<Task xmlns="http://www.vmware.com/vcloud/v1.5"/>',
       /Notification expected/,
     ],
-    ['another namespace', '<Notification type="a" eventId="b"/>', /Notification expected/],
+    ['another namespace', '<Notification type="a" eventId="b"/>', /of another namespace found/],
     ['XML cut off', xml.slice(0, -30), /well-formed/],
+    // The words around the fault may be anybody's secrets.
+    [
+      'an entity',
+      xml.replace('<vmext:Time', 'a secret &x; word<vmext:Time'),
+      /&x; \(line \d+, column \d+\)$/,
+    ],
     ['a wrong boolean', xml.replace('>true<', '>maybe<'), /OperationSuccess is not a boolean/],
     ['no time', xml.replace(/<vmext:Timestamp>.*<\/vmext:Timestamp>/, ''), /Timestamp is missing/],
     ['an id that names nothing', xml.replace(EVENT.entity, ' '), /EntityLink entity has no URN/],
@@ -326,6 +332,11 @@ describe('routing key', () => {
       type: 'org/example/done',
       taskName: 'later',
     });
+  });
+
+  test('a user that Java writes as null is none', () => {
+    const read = parseRoutingKey('true.e.o.null.com.vmware.vcloud.event.vm.create');
+    expect(read).toMatchObject({ entity: 'e', org: 'o', user: null });
   });
 
   test.each(['', 'true', 'true.e.o.u', 'maybe.e.o.u.x', '....'])('%j is no such key', (text) => {

@@ -44,6 +44,8 @@ test('what is parked is listed, shown, replayed and dropped, and who did it is w
   expect(replayed.body).toEqual({ done: 1, failed: [{ id: 'x', reason: 'not parked' }] });
   expect(events.replayed).toEqual(['b']);
   expect((await ask('DELETE /events/demo', { ids: 'all' })).body).toEqual({ done: 2, failed: [] });
+  expect((await ask('GET /events/demo')).status).toBe(404);
+  events.now = { ...events.now, orphans: ['demo'] };
   expect((await ask('GET /events/demo')).body).toEqual({ total: 0, events: [] });
   expect(events.recorded).toMatchObject([
     { who: 'operator', action: 'events.replay', plugin: 'demo', subject: '1 parked events' },
@@ -73,6 +75,8 @@ test('how the queues are is told, with what is wrong as code and text', async ()
 
 test.each([
   ['GET /events/demo/nobody', undefined, 404, 'OPERATOR_NOT_FOUND'],
+  ['GET /events/dmeo', undefined, 404, 'OPERATOR_NOT_FOUND'],
+  ['DELETE /events/dmeo', { ids: 'all' }, 404, 'OPERATOR_NOT_FOUND'],
   ['GET /events/Demo', undefined, 404, 'PLUGIN_UNKNOWN'],
   ['GET /events/demo?limit=0', undefined, 400, 'OPERATOR_INPUT'],
   ['DELETE /events/demo', undefined, 400, 'OPERATOR_INPUT'],

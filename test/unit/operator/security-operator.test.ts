@@ -22,7 +22,7 @@ async function open() {
   };
   const status = () => {
     asked.push('status');
-    return { consuming: true, reason: null, subscriptions: [], orphans: [] };
+    return { consuming: true, reason: null, subscriptions: [], orphans: ['demo'] };
   };
   const events = { parked, status, changes: { record: async () => undefined } };
   const app = operatorApp({ ...parts.options, events });
@@ -52,7 +52,8 @@ test('parked events go by the name of a plug-in, which may be another’s by now
   expect(asked).toEqual([]);
   for (const [method, path, body] of orders)
     expect((await call(OPERATOR_TOKEN, method, path, body)).status).toBe(200);
-  expect(asked).toEqual(['status', 'list demo', 'read demo', 'replay demo', 'drop demo']);
+  const calls = asked.filter((one) => one !== 'status');
+  expect(calls).toEqual(['list demo', 'read demo', 'replay demo', 'drop demo']);
 });
 
 test.each([

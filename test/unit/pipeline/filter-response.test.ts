@@ -14,9 +14,9 @@ const ORIGINAL = {
   headers: { 'Content-Type': 'text/plain', 'Set-Cookie': 'vcloud-token=MARK', 'X-Other': 'kept' },
   request: false,
 };
-const message = () =>
+const message = (http = {}) =>
   delivery(
-    { http: { ...ORIGINAL, requestUri: '/api/org/1' } },
+    { http: { ...ORIGINAL, requestUri: '/api/org/1', ...http } },
     { headers: { messageType: 'ProcessHttpResponse', replyToExchange: 'vcd.replyExchange' } },
   );
 
@@ -54,4 +54,29 @@ test('a plug-in without the handler leaves responses alone', async () => {
   const { reply, invocations } = await filtered(changed, { handlers: ['fetch'] });
   expect(reply).toMatchObject({ statusCode: 200, headers: ORIGINAL.headers });
   expect(invocations).toEqual([]);
+});
+
+test.each([
+  ['lets it through unchanged', {}, 200],
+  ['refuses it when the manifest says failClosed', { responseFilter: { failClosed: true } }, 503],
+])('a response for which there is no room: %s', async (_, manifest, status) => {
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  const admission = { slots: 1, slotsPerOrg: 1, waitingPerOrg: 1 };
+  const handlers = ['fetch', 'response'] as const;
+  const { corridor, sent, idle } = testCorridor(() => promise, { handlers, admission, manifest });
+  for (let i = 0; i < 3; i += 1) corridor.accept(message());
+  await new Promise((done) => setImmediate(done));
+  expect(sent.map(({ reply }) => reply.statusCode)).toEqual([status]);
+  if (status === 200) expect(sent[0]?.reply.headers).toEqual(ORIGINAL.headers);
+  resolve(changed);
+  await idle();
+});
+
+test('the answer to a request may have its id', async () => {
+  const { corridor, sent, idle } = testCorridor(() => changed, { handlers: ['fetch', 'response'] });
+  corridor.accept(delivery({ http: { id: 'one' } }));
+  await idle();
+  corridor.accept(message({ id: 'one' }));
+  await idle();
+  expect(sent.map(({ reply }) => reply.statusCode)).toEqual([201, 201]);
 });
