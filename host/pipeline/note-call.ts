@@ -34,7 +34,9 @@ export function noteCall(
       callId: call.id,
       kind: 'call',
       level: refusal ? 'error' : 'info',
-      text: refusal ? mapPlaces(`${refusal.code}: ${refusal.message}`, plugin.sourceMap) : '',
+      text: refusal
+        ? mapPlaces(`${refusal.code}: ${refusal.message}`, plugin.sourceMap)
+        : droppedText(reply as ReplyMessage),
       call: {
         method: call.method,
         path: call.path,
@@ -48,6 +50,11 @@ export function noteCall(
       },
     }),
   );
+}
+
+/** An author who sets a cookie wonders where it went. */
+export function droppedText({ dropped }: Pick<ReplyMessage, 'dropped'>): string {
+  return dropped === undefined ? '' : `a reply may not set ${dropped.join(', ')}: left out`;
 }
 
 /** Whether the sandbox tells when nothing of the call is left; it does not when the isolate was ended. */

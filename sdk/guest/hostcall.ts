@@ -20,10 +20,16 @@ export class BindingError extends Error {
 }
 defineProperty(BindingError.prototype, 'name', { value: 'BindingError' });
 
+interface Answer {
+  readonly ok: boolean;
+  readonly value?: unknown;
+  readonly code?: string;
+  readonly message?: string;
+}
+
 interface Waiting {
   readonly call: Call;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: BindingError) => void;
+  readonly resolve: (answer: Answer) => void;
 }
 
 const waiting = createTable<Waiting>();
@@ -51,9 +57,7 @@ export async function hostCall(
     throw new BindingError('HOST_CALLS_IN_FLIGHT', `More than ${MAX_WAITING} host calls at once`);
   const text = argsText(args);
   const id = ++lastId;
-  const answer = new Promise<unknown>((resolve, reject) =>
-    waiting.set(id, { call, resolve, reject }),
-  );
+  const answered = new Promise<Answer>((resolve) => waiting.set(id, { call, resolve }));
   call.hostWaiting++;
   sendFor(
     call,
@@ -61,7 +65,10 @@ export async function hostCall(
     id,
     `{"binding":${quote(binding)},"method":${quote(toText(method))},"args":${text}}`,
   );
-  return answer;
+  const answer = await answered;
+  if (answer.ok) return answer.value;
+  // Made here and not where the answer arrives: its stack leads to the line that waits for it.
+  throw new BindingError(answer.code ?? 'HOST_CALL_FAILED', answer.message ?? '');
 }
 
 /** The host has answered call `id`; late and unknown answers are dropped. */
@@ -71,9 +78,7 @@ export function settleHostCall(id: number, text: string): void {
   waiting.delete(id);
   asked.call.hostWaiting--;
   enterCall(asked.call);
-  const answer = parse(text) as { ok: boolean; value?: unknown; code?: string; message?: string };
-  if (answer.ok) asked.resolve(answer.value);
-  else asked.reject(new BindingError(answer.code ?? 'HOST_CALL_FAILED', answer.message ?? ''));
+  asked.resolve(parse(text) as Answer);
 }
 
 /** The call is over: its answers will not come. Their promises stay pending, which costs nothing once unreachable. */

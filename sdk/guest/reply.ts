@@ -136,10 +136,18 @@ async function streamedBody(body: Body, maxBytes: number): Promise<string> {
   return toBase64(await readAll(stream, maxBytes));
 }
 
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'undefined: is a `return` missing?';
+  if (value === null) return 'null';
+  if (typeof value !== 'object') return `a ${typeof value}: \`new Response(…)\` makes one of it`;
+  return 'an object: `Response.json(…)` makes one of it';
+}
+
 /** What `reply` posts, or a promise of it when the body is a stream. Throws `ReplyError`. */
 export function replyText(response: unknown, maxBytes: number): string | Promise<string> {
   const state = getResponseState(response) as State | undefined;
-  if (state === undefined) throw new ReplyError('invalid', 'The handler did not return a Response');
+  if (state === undefined)
+    throw new ReplyError('invalid', `The handler returned no Response but ${kindOf(response)}`);
   const { body = null } = state;
   const type = PlainState.typeOf(state);
   const head =

@@ -36,7 +36,8 @@ export function readFailure(text: string): GuestFailed {
 }
 
 /** Where in our runtime a handler was called from helps nobody. */
-function ownFrames(stack: string): string {
+export function ownFrames(stack: string): string {
+  if (!stack.includes('vcx:prelude:')) return stack;
   return stack
     .split('\n')
     .filter((frame) => !/\bvcx:prelude:/.test(frame))
