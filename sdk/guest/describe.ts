@@ -21,7 +21,7 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Causes of a cause that are told. */
+/** Causes, and errors of an aggregate, that are told. */
 const MAX_CAUSES = 3;
 
 /**
@@ -56,24 +56,28 @@ function withTitle(stack: string, title: string, coded: string): string {
   return slice(stack, 0, title.length) === title ? coded + slice(stack, title.length) : stack;
 }
 
-/** In the form that Node prints. */
+/** In the form that Node prints. An error may be among its own causes: none is followed for ever. */
 function causesOf(thrown: object): string {
   const { errors } = thrown as { errors?: unknown };
   let told = '';
   let { cause } = thrown as { cause?: unknown };
   for (let count = 0; cause !== undefined && count < MAX_CAUSES; count++) {
-    const isObject = typeof cause === 'object' && cause !== null;
-    const { name, message, stack } = (isObject ? cause : {}) as Record<string, unknown>;
-    const title = `${text(name) || 'Error'}: ${text(message)}`;
-    told += `\n  [cause]: ${isError(cause) ? text(stack) || title : clip(format(cause), MESSAGE_CHARS)}`;
-    cause = isObject ? (cause as { cause?: unknown }).cause : undefined;
+    const { stack } = isError(cause) ? (cause as Error) : {};
+    told += `\n  [cause]: ${text(stack) || brief(cause)}`;
+    cause = isError(cause) ? (cause as Error).cause : undefined;
   }
   if (isArray(errors))
     for (let at = 0; at < errors.length && at < MAX_CAUSES; at++)
-      told += `\n  [errors ${at}]: ${describe(errors[at]).message}`;
+      told += `\n  [errors ${at}]: ${brief(errors[at])}`;
   return told;
 }
 
-function format(value: unknown): string {
-  return (typeof value === 'object' ? stringify(value) : toText(value)) ?? 'an object';
+function brief(value: unknown): string {
+  if (!isError(value))
+    return clip(
+      (typeof value === 'object' ? stringify(value) : toText(value)) ?? 'an object',
+      MESSAGE_CHARS,
+    );
+  const { name, message } = value as Error;
+  return clip(`${text(name) || 'Error'}: ${text(message)}`, MESSAGE_CHARS);
 }
