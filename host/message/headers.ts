@@ -126,7 +126,7 @@ export function replyHeaders(headers: HeaderList): ReplyHeaders {
     if (lower === 'content-type' && (spelling.has(lower) || !isContentType(value)))
       return { ok: false, why: 'the content type is not one media type' };
     if (lower === 'content-type' && ACTIVE_CONTENT.test(essenceOf(value)))
-      return { ok: false, why: `a browser would run ${essenceOf(value)} in vCloud's own origin` };
+      return { ok: false, why: activeText(essenceOf(value)) };
     const known = spelling.get(lower);
     if (known === undefined) {
       spelling.set(lower, name);
@@ -136,6 +136,10 @@ export function replyHeaders(headers: HeaderList): ReplyHeaders {
   kept['X-Content-Type-Options'] = 'nosniff';
   kept['Content-Security-Policy'] = REPLY_POLICY;
   return { ok: true, headers: kept, dropped };
+}
+
+function activeText(type: string): string {
+  return `a browser would run ${type} in vCloud's own origin: answer JSON, XML or text/plain`;
 }
 
 /** One type with parameters: a list would let the browser choose another one than we looked at. */

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
-import { buildFailure, warningTexts } from './failure.ts';
+import { buildFailure, ENTRY, warningTexts } from './failure.ts';
 import { keptPackages } from './packages.ts';
 import { refuseNode } from './refuse.ts';
 
@@ -93,7 +93,7 @@ export async function bundlePlugin(
     stdin: {
       contents: `import plugin from ${JSON.stringify(entry)};\nglobalThis.__vcx_plugin = plugin;`,
       resolveDir: path.dirname(entry),
-      sourcefile: 'vcx-entry.js',
+      sourcefile: ENTRY,
     },
     outfile: 'main.js',
     alias: { '#sdk': sdk, '@vcx/sdk': sdk },

@@ -5,6 +5,9 @@
 import type { BuildFailure, Message } from 'esbuild';
 import type { RefusedBuiltin } from './refuse.ts';
 
+/** Stands for the file that imports the author's. */
+export const ENTRY = 'vcx-entry.js';
+
 /** Messages have an end: of many the first ones count. */
 const SHOWN = 3;
 
@@ -24,6 +27,10 @@ export function warningTexts(warnings: readonly Message[]): string[] {
 }
 
 function describe({ text, location }: Message): string {
+  const [, entry] = /^No matching export in "(.+)" for import "default"$/.exec(text) ?? [];
+  // Asked for by a line of ours, of which the author knows nothing.
+  if (entry !== undefined && location?.file === ENTRY)
+    return `${entry} has no default export: \`export default { fetch(request, env, ctx) { … } }\``;
   const place = location ? `${location.file}:${location.line}:${location.column + 1}: ` : '';
   return `${place}${rephrased(text)}`;
 }
@@ -31,6 +38,9 @@ function describe({ text, location }: Message): string {
 function rephrased(text: string): string {
   if (text.startsWith('Top-level await'))
     return 'top-level await: modules load before any call, and nothing can be waited for then; do it in the handler, and keep the promise for later calls';
+  const [, foreign] = /^Could not resolve "([a-z]+:[^"]*)"/.exec(text) ?? [];
+  if (foreign !== undefined)
+    return `"${foreign}" is of another runtime: a plug-in imports files of its folder and installed npm packages`;
   const [, missing] = /^Could not resolve "([^".][^"]*)"/.exec(text) ?? [];
   if (missing !== undefined)
     return `"${missing}" is not there: \`npm install\` in the plug-in's folder, or \`npm install ${missing}\` when package.json does not name it`;

@@ -56,7 +56,11 @@ test.each([
     `export default { async fetch() { return import('node:child_process') } };`,
     /"node:child_process" is a Node built-in/,
   ],
-  [`export const fetch = () => {};`, /No matching export in "main\.ts" for import "default"/],
+  [`export const fetch = () => {};`, /^main\.ts has no default export: `export default \{ fetch/],
+  [
+    `import { env } from 'cloudflare:workers'; export default { fetch: () => env };`,
+    /^main\.ts:1:21: "cloudflare:workers" is of another runtime: [^]*npm packages/,
+  ],
   [
     `import 'node:fs'; import 'node:net'; import 'jws'; export default { fetch() {} };`,
     /Node built-ins, which are imported for main\.ts \("node:fs", "node:net"\); main\.ts:1:45: "jws" is not there/,
