@@ -71,7 +71,7 @@ const AS_WORKER = {
   platform: 'browser',
   mainFields: ['browser', 'module', 'main'],
   conditions: ['worker', 'browser', 'import', 'default'],
-  define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
+  define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis', self: 'globalThis' },
   loader: { '.html': 'text', '.sql': 'text', '.xml': 'text' },
   // V8 has none yet.
   supported: { decorators: false },

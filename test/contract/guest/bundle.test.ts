@@ -111,11 +111,11 @@ test('a package is taken as browsers take it: files replaced, built-ins left out
       }),
       'node.js': `module.exports = require('net');`,
       'web.js': `const fs = require('fs');
-        module.exports = [typeof fs.readFile, process.env.NODE_ENV, global === globalThis];`,
+        module.exports = [typeof fs.readFile, process.env.NODE_ENV, global === globalThis, self === global];`,
     },
     `import both from 'both'; export default { fetch: () => Response.json(both) };`,
   );
-  expect(await answerOf(script)).toBe('["undefined","production",true]');
+  expect(await answerOf(script)).toBe('["undefined","production",true,true]');
 });
 
 test('the package that the author imports is blamed for what is below it', async () => {
