@@ -11,7 +11,7 @@ import type { BindingRegistry } from '../bindings/registry.ts';
 import type { Logbook, NewLine } from '../bundles/live/logbook.ts';
 import { mapPlaces } from '../bundles/source/source-map.ts';
 import type { Limits } from '../quotas/limits.ts';
-import { ownFrames } from '../sandbox/calls/guest-failure.ts';
+import { logText } from '../sandbox/calls/guest-failure.ts';
 import type { Invocation, Outcome, Sandbox } from '../sandbox/sandbox.ts';
 import type { Authorized } from './authorization/authorize.ts';
 import { refuse, type Refusal } from './refusal.ts';
@@ -96,7 +96,7 @@ function writeLog(
 ): void {
   const { plugin: name, version } = plugin.guest;
   const { org } = call.identity;
-  const text = mapPlaces(ownFrames(raw), plugin.sourceMap);
+  const text = mapPlaces(logText(raw), plugin.sourceMap);
   log[level]('plugin.log', { plugin: name, org, text });
   logbook.write({ plugin: name, version, org, callId: call.id, kind: 'log', level, text });
 }

@@ -43,7 +43,7 @@ export function noteCall(
         status,
         code: refusal?.code ?? null,
         cpuMs: usage?.cpuMs ?? 0,
-        wallMs: usage?.wallMs ?? 0,
+        wallMs: Math.round((usage?.wallMs ?? 0) * 1_000) / 1_000,
         hostCalls: usage?.hostCalls ?? 0,
         memoryKb,
         cold: usage?.cold ?? false,

@@ -181,7 +181,10 @@ test('an outcome of the sandbox keeps its code, and 429 and 503 say when to retr
 test('as many headers as a guest lets through are taken, and one that no reply may have is left out', async () => {
   const many = Array.from({ length: 199 }, (_, n) => [`X-${n}`, '']);
   const { sent, logbook } = await through([delivery()], ({ log }) => {
-    log('error', 'Error: x\n    at f (plugin:main.js:1:2)\n    at Gb (vcx:prelude:1:2)');
+    log(
+      'error',
+      '\u001b[31mError\u001b[0m: x\n    at f (plugin:main.js:1:2)\n    at Gb (vcx:prelude:1:2)',
+    );
     return replied({ ...OK, headers: [...many, ['Set-Cookie', 'a=b']] });
   });
   expect(sent[0]?.reply).toMatchObject({ statusCode: 200, headers: { 'X-198': '' } });
