@@ -39,7 +39,7 @@ export interface Work extends Routed, Authorized {
 }
 
 /** As many as a guest lets through itself. */
-const MAX_HEADERS = 200;
+const MAX_HEADERS = 100;
 
 type LogLevel = NewLine['level'];
 
@@ -169,7 +169,10 @@ function readReply({ call, limits }: Answerable, value: unknown): ReplyMessage {
   if ((body.length / 4) * 3 > responseBytes + 2)
     throw new HostError('RESPONSE_TOO_LARGE', `more than ${responseBytes} bytes`);
   if (!Array.isArray(headers) || headers.length > MAX_HEADERS || !headers.every(isPair))
-    throw new HostError('RESPONSE_INVALID', 'the headers are not a list of pairs');
+    throw new HostError(
+      'RESPONSE_INVALID',
+      `the headers are not a list of ${MAX_HEADERS} pairs at most`,
+    );
   const checked = replyHeaders(headers);
   if (!checked.ok) throw new HostError('RESPONSE_INVALID', checked.why);
   const { dropped } = checked;

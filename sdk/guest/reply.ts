@@ -9,7 +9,7 @@ import { SourceBody } from './platform/source-body.ts';
 import type { ReadableStream } from './platform/streams.ts';
 import { execPattern, isInteger, quote, toBase64, typedArrayName } from './primordials.ts';
 
-const MAX_HEADERS = 200;
+const MAX_HEADERS = 100;
 const MAX_HEADER_CHARS = 65_536;
 
 /** Why a Response can not be sent; the dispatcher turns it into a `GuestFailure`. */
@@ -53,7 +53,7 @@ function headersText(list: ListLike): string {
   const add = (name: unknown, value: unknown): void => {
     text += text === '' ? headerText(name, value) : `,${headerText(name, value)}`;
     if (++count > MAX_HEADERS || text.length > MAX_HEADER_CHARS)
-      throw new ReplyError('tooLarge', 'The response has too many header bytes');
+      throw new ReplyError('invalid', 'The response has more than 100 headers, or 64 KB of them');
   };
   for (const { name, value } of list.rawValues()) {
     if (list.cookies !== null && name.toLowerCase() === 'set-cookie')

@@ -179,7 +179,7 @@ test('an outcome of the sandbox keeps its code, and 429 and 503 say when to retr
 });
 
 test('as many headers as a guest lets through are taken, and one that no reply may have is left out', async () => {
-  const many = Array.from({ length: 199 }, (_, n) => [`X-${n}`, '']);
+  const many = Array.from({ length: 99 }, (_, n) => [`X-${n}`, '']);
   const { sent, logbook } = await through([delivery()], ({ log }) => {
     log(
       'error',
@@ -187,7 +187,7 @@ test('as many headers as a guest lets through are taken, and one that no reply m
     );
     return replied({ ...OK, headers: [...many, ['Set-Cookie', 'a=b']] });
   });
-  expect(sent[0]?.reply).toMatchObject({ statusCode: 200, headers: { 'X-198': '' } });
+  expect(sent[0]?.reply).toMatchObject({ statusCode: 200, headers: { 'X-98': '' } });
   expect(sent[0]?.reply).not.toHaveProperty('dropped');
   expect(sent[0]?.reply.headers).not.toHaveProperty('Set-Cookie');
   await expect
