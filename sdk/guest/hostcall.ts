@@ -29,7 +29,8 @@ interface Answer {
 
 interface Waiting {
   readonly call: Call;
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (refused: Answer) => void;
 }
 
 const waiting = createTable<Waiting>();
@@ -57,7 +58,9 @@ export async function hostCall(
     throw new BindingError('HOST_CALLS_IN_FLIGHT', `More than ${MAX_WAITING} host calls at once`);
   const text = argsText(args);
   const id = ++lastId;
-  const answered = new Promise<Answer>((resolve) => waiting.set(id, { call, resolve }));
+  const answer = new Promise<unknown>((resolve, reject) =>
+    waiting.set(id, { call, resolve, reject }),
+  );
   call.hostWaiting++;
   sendFor(
     call,
@@ -65,10 +68,13 @@ export async function hostCall(
     id,
     `{"binding":${quote(binding)},"method":${quote(toText(method))},"args":${text}}`,
   );
-  const answer = await answered;
-  if (answer.ok) return answer.value;
-  // Made here and not where the answer arrives: its stack leads to the line that waits for it.
-  throw new BindingError(answer.code ?? 'HOST_CALL_FAILED', answer.message ?? '');
+  try {
+    return await answer;
+  } catch (refused) {
+    // Made here and not where the answer arrives: its stack leads to the line that waits for it.
+    const { code = 'HOST_CALL_FAILED', message = '' } = refused as Answer;
+    throw new BindingError(code, message);
+  }
 }
 
 /** The host has answered call `id`; late and unknown answers are dropped. */
@@ -78,7 +84,9 @@ export function settleHostCall(id: number, text: string): void {
   waiting.delete(id);
   asked.call.hostWaiting--;
   enterCall(asked.call);
-  asked.resolve(parse(text) as Answer);
+  const answer = parse(text) as Answer;
+  if (answer.ok) asked.resolve(answer.value);
+  else asked.reject(answer);
 }
 
 /** The call is over: its answers will not come. Their promises stay pending, which costs nothing once unreachable. */
