@@ -27,6 +27,10 @@ export interface BindingRegistry {
   ): Promise<string>;
 }
 
+function deniedText(binding: string): string {
+  return `${binding.slice(0, 60)}: not granted to this plug-in: \`bindings\` of plugin.json must name it`;
+}
+
 export function createRegistry(
   bindings: readonly Binding[],
   { log, metrics }: { log: Log; metrics: Metrics },
@@ -40,8 +44,7 @@ export function createRegistry(
     signal: AbortSignal,
   ): Promise<BindingResult> {
     const binding = granted.includes(call.binding) ? byName.get(call.binding) : undefined;
-    if (!binding)
-      return { ok: false, code: 'BINDING_DENIED', message: 'the manifest does not grant this' };
+    if (!binding) return { ok: false, code: 'BINDING_DENIED', message: deniedText(call.binding) };
     try {
       const value = await binding.call(grant, call.method, JSON.parse(call.argsJson), signal);
       return { ok: true, value: value ?? null };

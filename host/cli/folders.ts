@@ -3,7 +3,7 @@
  * May import: nothing.
  */
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** State of the host that `vcx start` runs with a local cloud. */
 export function localStateDir(env: NodeJS.ProcessEnv): string {
@@ -26,4 +26,18 @@ export function compiledFolder(
 function cacheFolder(env: NodeJS.ProcessEnv, home: () => string = homedir): string {
   const { VCX_CACHE_DIR, XDG_CACHE_HOME } = env;
   return VCX_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(home(), '.cache'), 'vcx');
+}
+
+/**
+ * Variables that name a file, made absolute: they are meant from the folder in which they were typed, and the host of
+ * a local cloud reads its settings from another one.
+ */
+export function withPathsFrom(cwd: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isPath = (name: string) => /^VCX_.*(?:_FILE|_INBOX)$/.test(name);
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [
+      name,
+      value !== undefined && isPath(name) ? resolve(cwd, value) : value,
+    ]),
+  );
 }

@@ -13,7 +13,7 @@ import { readOrMakeSecret } from '../kernel/secret-file.ts';
 import { pause } from '../kernel/time.ts';
 import { TOKEN_FILE } from '../operator/token.ts';
 import { URL_FILE } from '../operator/url-file.ts';
-import { localStateDir } from './folders.ts';
+import { localStateDir, withPathsFrom } from './folders.ts';
 import { openLocalCloud, type LocalCloudInfo } from './local-cloud.ts';
 import { callLines, userLines } from './local-lines.ts';
 import { commandName } from './plugin/sdk.ts';
@@ -71,7 +71,10 @@ function startHost(info: LocalCloudInfo, index: number): ChildHost {
     stdio: ['pipe', 'inherit', 'inherit'],
     // Ctrl-C reaches the whole group of processes: when to end is ours to say.
     detached: true,
-    env: { ...process.env, ...settings(info, { name, stateDir, key }) },
+    env: {
+      ...withPathsFrom(process.cwd(), process.env),
+      ...settings(info, { name, stateDir, key }),
+    },
   });
   child.stdin.on('error', () => undefined);
   let alive = true;

@@ -8,7 +8,7 @@ import { readConfig, type Config } from '../config.ts';
 import { openHost, type Host } from '../host.ts';
 import { createLog } from '../kernel/log.ts';
 import { pause } from '../kernel/time.ts';
-import { localStateDir } from './folders.ts';
+import { localStateDir, withPathsFrom } from './folders.ts';
 import { openLocalCloud, type LocalCloudInfo } from './local-cloud.ts';
 import { callLines, userLines, withoutPassword } from './local-lines.ts';
 import { commandName } from './plugin/sdk.ts';
@@ -79,7 +79,8 @@ export function localConfig(
 }
 
 function ownSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('VCX_')));
+  const given = Object.entries(withPathsFrom(process.cwd(), env));
+  return Object.fromEntries(given.filter(([name]) => name.startsWith('VCX_')));
 }
 
 /** Says what it waits for, whenever that changes. */

@@ -13,6 +13,8 @@ export interface ReplyMessage {
   readonly headers: Readonly<Record<string, string>>;
   /** Base64; empty for none. */
   readonly body: string;
+  /** Names of headers that a guest gave and no reply may have; never sent, for the author alone. */
+  readonly dropped?: readonly string[];
 }
 
 export function encodeReply(reply: ReplyMessage, envelope: ReplyEnvelope): Buffer {

@@ -21,18 +21,8 @@ const FROM_CLIENT = new Set([
   'x-api-key',
 ]);
 
-/** Refused silently from replies: vCloud's own origin serves them, so a guest may not set these. */
-const FROM_GUEST = new Set([
-  // credentials and cookies
-  'set-cookie',
-  'set-cookie2',
-  'authorization',
-  'www-authenticate',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'authentication-info',
-  'clear-site-data',
-  // hop by hop and framing, which the cell decides
+/** Framing, hop by hop, and what every reply gets from us: the cell decides, and nothing is lost without them. */
+const FRAMING = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -42,10 +32,26 @@ const FROM_GUEST = new Set([
   'upgrade',
   'content-length',
   'host',
+  'content-security-policy',
+  'x-content-type-options',
+  'x-frame-options',
+];
+
+/** Not taken over from replies: vCloud's own origin serves them, so a guest may not set these. */
+const FROM_GUEST = new Set([
+  ...FRAMING,
+  // credentials and cookies
+  'set-cookie',
+  'set-cookie2',
+  'authorization',
+  'www-authenticate',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'authentication-info',
+  'clear-site-data',
   // policies of the origin
   'strict-transport-security',
   'public-key-pins',
-  'content-security-policy',
   'service-worker-allowed',
   'content-security-policy-report-only',
   'report-to',
@@ -58,10 +64,9 @@ const FROM_GUEST = new Set([
   'permissions-policy',
   'referrer-policy',
   'sourcemap',
-  'x-frame-options',
   'alt-svc',
-  'x-content-type-options',
 ]);
+const UNTOLD = new Set(FRAMING);
 
 /** Types that a browser would run, by their essence (type/subtype). */
 const ACTIVE_CONTENT =
@@ -91,15 +96,21 @@ function mayReachGuest(lower: string): boolean {
 }
 
 export type ReplyHeaders =
-  | { readonly ok: true; readonly headers: Record<string, string> }
+  | {
+      readonly ok: true;
+      readonly headers: Record<string, string>;
+      /** In lower case, those of forbidden ones that the author would miss. */
+      readonly dropped: readonly string[];
+    }
   | { readonly ok: false; readonly why: string };
 
 /**
  * The reply headers that leave the host: forbidden ones dropped, repeated ones joined, `nosniff` and
- * a policy that runs nothing added. CR, LF and NUL and active content types (unless granted) make the reply invalid.
+ * a policy that runs nothing added. CR, LF and NUL and types that a browser runs make the reply invalid.
  */
-export function replyHeaders(headers: HeaderList, allowActiveContent: boolean): ReplyHeaders {
+export function replyHeaders(headers: HeaderList): ReplyHeaders {
   const kept: Record<string, string> = {};
+  const dropped: string[] = [];
   const spelling = new Map<string, string>();
   for (const [name, value] of headers) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/.test(name))
@@ -108,11 +119,14 @@ export function replyHeaders(headers: HeaderList, allowActiveContent: boolean): 
     if (/[\r\n\0]/.test(value))
       return { ok: false, why: `the header ${name} holds a CR, LF or NUL` };
     const lower = name.toLowerCase();
-    if (FROM_GUEST.has(lower) || isPolicyHeader(lower)) continue;
+    if (FROM_GUEST.has(lower) || isPolicyHeader(lower)) {
+      if (!UNTOLD.has(lower) && !dropped.includes(lower)) dropped.push(lower);
+      continue;
+    }
     if (lower === 'content-type' && (spelling.has(lower) || !isContentType(value)))
       return { ok: false, why: 'the content type is not one media type' };
-    if (lower === 'content-type' && !allowActiveContent && ACTIVE_CONTENT.test(essenceOf(value)))
-      return { ok: false, why: 'HTML and script content types need a grant of the operator' };
+    if (lower === 'content-type' && ACTIVE_CONTENT.test(essenceOf(value)))
+      return { ok: false, why: activeText(essenceOf(value)) };
     const known = spelling.get(lower);
     if (known === undefined) {
       spelling.set(lower, name);
@@ -121,7 +135,11 @@ export function replyHeaders(headers: HeaderList, allowActiveContent: boolean): 
   }
   kept['X-Content-Type-Options'] = 'nosniff';
   kept['Content-Security-Policy'] = REPLY_POLICY;
-  return { ok: true, headers: kept };
+  return { ok: true, headers: kept, dropped };
+}
+
+function activeText(type: string): string {
+  return `a browser would run ${type} in vCloud's own origin: answer JSON, XML or text/plain`;
 }
 
 /** One type with parameters: a list would let the browser choose another one than we looked at. */

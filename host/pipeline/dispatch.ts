@@ -11,6 +11,7 @@ import type { BindingRegistry } from '../bindings/registry.ts';
 import type { Logbook, NewLine } from '../bundles/live/logbook.ts';
 import { mapPlaces } from '../bundles/source/source-map.ts';
 import type { Limits } from '../quotas/limits.ts';
+import { logText } from '../sandbox/calls/guest-failure.ts';
 import type { Invocation, Outcome, Sandbox } from '../sandbox/sandbox.ts';
 import type { Authorized } from './authorization/authorize.ts';
 import { refuse, type Refusal } from './refusal.ts';
@@ -36,6 +37,9 @@ export interface Work extends Routed, Authorized {
   /** The org is over its CPU time: run at a lower priority. */
   readonly slow: boolean;
 }
+
+/** As many as a guest lets through itself. */
+const MAX_HEADERS = 100;
 
 type LogLevel = NewLine['level'];
 
@@ -92,7 +96,7 @@ function writeLog(
 ): void {
   const { plugin: name, version } = plugin.guest;
   const { org } = call.identity;
-  const text = mapPlaces(raw, plugin.sourceMap);
+  const text = mapPlaces(logText(raw), plugin.sourceMap);
   log[level]('plugin.log', { plugin: name, org, text });
   logbook.write({ plugin: name, version, org, callId: call.id, kind: 'log', level, text });
 }
@@ -125,9 +129,23 @@ interface Answerable {
   readonly limits: Limits;
 }
 
+/** Authors know a limit by its name in the manifest. */
+const LIMIT_OF: Partial<Record<Code, keyof Limits>> = {
+  CPU_EXCEEDED: 'cpuMs',
+  WALL_EXCEEDED: 'wallMs',
+  MEMORY_EXCEEDED: 'memoryMb',
+  HOST_CALLS_EXCEEDED: 'hostCalls',
+  RESPONSE_TOO_LARGE: 'responseBytes',
+};
+
+function withLimit({ code, message }: Extract<Outcome, { kind: 'failed' }>, limits: Limits) {
+  const name = LIMIT_OF[code];
+  return name === undefined ? message : `${message} (limits.${name} is ${limits[name]})`;
+}
+
 /** The guest's reply is hostile until it has passed here. */
 export function checkReply(work: Answerable, outcome: Outcome): ReplyMessage | Refusal {
-  if (outcome.kind === 'failed') return refuse(outcome.code, outcome.message);
+  if (outcome.kind === 'failed') return refuse(outcome.code, withLimit(outcome, work.limits));
   try {
     return readReply(work, JSON.parse(outcome.reply));
   } catch (error) {
@@ -150,11 +168,16 @@ function readReply({ call, limits }: Answerable, value: unknown): ReplyMessage {
   const { responseBytes } = limits;
   if ((body.length / 4) * 3 > responseBytes + 2)
     throw new HostError('RESPONSE_TOO_LARGE', `more than ${responseBytes} bytes`);
-  if (!Array.isArray(headers) || headers.length > 100 || !headers.every(isPair))
-    throw new HostError('RESPONSE_INVALID', 'the headers are not a list of pairs');
-  const checked = replyHeaders(headers, false);
+  if (!Array.isArray(headers) || headers.length > MAX_HEADERS || !headers.every(isPair))
+    throw new HostError(
+      'RESPONSE_INVALID',
+      `the headers are not a list of ${MAX_HEADERS} pairs at most`,
+    );
+  const checked = replyHeaders(headers);
   if (!checked.ok) throw new HostError('RESPONSE_INVALID', checked.why);
-  return { id: call.id, status, headers: checked.headers, body };
+  const { dropped } = checked;
+  const checkedReply = { id: call.id, status, headers: checked.headers, body };
+  return dropped.length === 0 ? checkedReply : { ...checkedReply, dropped };
 }
 
 function isPair(value: unknown): value is [string, string] {

@@ -34,20 +34,27 @@ export function noteCall(
       callId: call.id,
       kind: 'call',
       level: refusal ? 'error' : 'info',
-      text: refusal ? mapPlaces(`${refusal.code}: ${refusal.message}`, plugin.sourceMap) : '',
+      text: refusal
+        ? mapPlaces(`${refusal.code}: ${refusal.message}`, plugin.sourceMap)
+        : droppedText(reply as ReplyMessage),
       call: {
         method: call.method,
         path: call.path,
         status,
         code: refusal?.code ?? null,
         cpuMs: usage?.cpuMs ?? 0,
-        wallMs: usage?.wallMs ?? 0,
+        wallMs: Math.round((usage?.wallMs ?? 0) * 1_000) / 1_000,
         hostCalls: usage?.hostCalls ?? 0,
         memoryKb,
         cold: usage?.cold ?? false,
       },
     }),
   );
+}
+
+/** An author who sets a cookie wonders where it went. */
+export function droppedText({ dropped }: Pick<ReplyMessage, 'dropped'>): string {
+  return dropped === undefined ? '' : `a reply may not set ${dropped.join(', ')}: left out`;
 }
 
 /** Whether the sandbox tells when nothing of the call is left; it does not when the isolate was ended. */

@@ -1,7 +1,8 @@
 /**
  * `fetch` in the guest: a Request goes out as one host call, its answer comes back as a Response.
- * May import: platform, primordials.
+ * May import: hostcall, platform, primordials.
  */
+import { BindingError } from './hostcall.ts';
 import { getResponseState, Request, Response } from './platform/fetch.ts';
 import { URL } from './platform/url.ts';
 import { fromBase64, toBase64 } from './primordials.ts';
@@ -52,6 +53,10 @@ export async function fetchThrough(
   try {
     const answer = await Promise.race([host.call('fetch', [wanted]), aborted]);
     return responseOf(answer as Answer);
+  } catch (error) {
+    // A race hides who waits for it: from here the stack leads to the author's line.
+    if (error instanceof BindingError) throw new BindingError(error.code, error.message);
+    throw error;
   } finally {
     signal.removeEventListener('abort', abort);
   }

@@ -20,10 +20,17 @@ export class BindingError extends Error {
 }
 defineProperty(BindingError.prototype, 'name', { value: 'BindingError' });
 
+interface Answer {
+  readonly ok: boolean;
+  readonly value?: unknown;
+  readonly code?: string;
+  readonly message?: string;
+}
+
 interface Waiting {
   readonly call: Call;
   readonly resolve: (value: unknown) => void;
-  readonly reject: (error: BindingError) => void;
+  readonly reject: (refused: Answer) => void;
 }
 
 const waiting = createTable<Waiting>();
@@ -61,7 +68,13 @@ export async function hostCall(
     id,
     `{"binding":${quote(binding)},"method":${quote(toText(method))},"args":${text}}`,
   );
-  return answer;
+  try {
+    return await answer;
+  } catch (refused) {
+    // Made here and not where the answer arrives: its stack leads to the line that waits for it.
+    const { code = 'HOST_CALL_FAILED', message = '' } = refused as Answer;
+    throw new BindingError(code, message);
+  }
 }
 
 /** The host has answered call `id`; late and unknown answers are dropped. */
@@ -71,9 +84,9 @@ export function settleHostCall(id: number, text: string): void {
   waiting.delete(id);
   asked.call.hostWaiting--;
   enterCall(asked.call);
-  const answer = parse(text) as { ok: boolean; value?: unknown; code?: string; message?: string };
+  const answer = parse(text) as Answer;
   if (answer.ok) asked.resolve(answer.value);
-  else asked.reject(new BindingError(answer.code ?? 'HOST_CALL_FAILED', answer.message ?? ''));
+  else asked.reject(answer);
 }
 
 /** The call is over: its answers will not come. Their promises stay pending, which costs nothing once unreachable. */

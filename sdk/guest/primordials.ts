@@ -31,6 +31,7 @@ export const toText = String as (value: unknown) => string;
 export const toNumber = Number as (value: unknown) => number;
 export const now = Date.now;
 export const isInteger = Number.isSafeInteger;
+export const { isArray } = Array;
 export const { defineProperty } = Object;
 export const apply = Reflect.apply.bind(Reflect) as (
   target: unknown,

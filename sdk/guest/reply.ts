@@ -9,7 +9,7 @@ import { SourceBody } from './platform/source-body.ts';
 import type { ReadableStream } from './platform/streams.ts';
 import { execPattern, isInteger, quote, toBase64, typedArrayName } from './primordials.ts';
 
-const MAX_HEADERS = 200;
+const MAX_HEADERS = 100;
 const MAX_HEADER_CHARS = 65_536;
 
 /** Why a Response can not be sent; the dispatcher turns it into a `GuestFailure`. */
@@ -53,7 +53,7 @@ function headersText(list: ListLike): string {
   const add = (name: unknown, value: unknown): void => {
     text += text === '' ? headerText(name, value) : `,${headerText(name, value)}`;
     if (++count > MAX_HEADERS || text.length > MAX_HEADER_CHARS)
-      throw new ReplyError('tooLarge', 'The response has too many header bytes');
+      throw new ReplyError('invalid', 'The response has more than 100 headers, or 64 KB of them');
   };
   for (const { name, value } of list.rawValues()) {
     if (list.cookies !== null && name.toLowerCase() === 'set-cookie')
@@ -136,10 +136,18 @@ async function streamedBody(body: Body, maxBytes: number): Promise<string> {
   return toBase64(await readAll(stream, maxBytes));
 }
 
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'undefined: is a `return` missing?';
+  if (value === null) return 'null';
+  if (typeof value !== 'object') return `a ${typeof value}: \`new Response(…)\` makes one of it`;
+  return 'an object: `Response.json(…)` makes one of it';
+}
+
 /** What `reply` posts, or a promise of it when the body is a stream. Throws `ReplyError`. */
 export function replyText(response: unknown, maxBytes: number): string | Promise<string> {
   const state = getResponseState(response) as State | undefined;
-  if (state === undefined) throw new ReplyError('invalid', 'The handler did not return a Response');
+  if (state === undefined)
+    throw new ReplyError('invalid', `The handler returned no Response but ${kindOf(response)}`);
   const { body = null } = state;
   const type = PlainState.typeOf(state);
   const head =

@@ -151,9 +151,9 @@ export interface Binding {
 }
 
 /** Bindings that the manifest does not name, or the operator did not grant, are not there at run time. */
-export interface Env {
-  /** What the operator or the org configured for this plug-in. */
-  readonly config: unknown;
+export interface Env<C = unknown> {
+  /** What the operator or the org configured for this plug-in; `C` is what the manifest's schema lets through. */
+  readonly config: C;
   readonly kv: KvNamespace;
   readonly secrets: Secrets;
   readonly vcloud: Vcloud;

@@ -88,11 +88,20 @@ export function createCall(id: number, method: string, url: string): Call {
       } else {
         answer = message.answer;
         seeAnswer(answer, headroom);
+        if (answer.code !== null && answer.status >= 500)
+          console.error(`${method} ${url}: ${failureOf(answer, logs)}`);
         resolve();
       }
     },
     lose: (reason) => reject(new Error(reason)),
   };
+}
+
+/** A test that expects another status says nothing of why: the stack, which is the last line of the log, does. */
+function failureOf({ code, message }: HarnessAnswer, logs: Call['logs']): string {
+  const { level, text } = logs.at(-1) ?? { level: '', text: '' };
+  const told = level === 'error' && message !== null && text.startsWith(message);
+  return told ? text : `${code}: ${message}`;
 }
 
 const ACTIONS = ['resume', 'abort', 'fail'] as const;

@@ -71,11 +71,15 @@ async function hop(
 
 function checkGrant({ url, method }: Outgoing, { origins, methods }: FetchGrant): void {
   if (!origins.includes(url.origin))
-    throw new HostError('FETCH_ORIGIN_DENIED', 'the manifest does not name this origin');
+    throw denied(`${url.origin.slice(0, 200)} is not in \`fetch.origins\``);
   if (!methods.some((allowed) => allowed === method))
-    throw new HostError('FETCH_ORIGIN_DENIED', 'the manifest does not name this method');
+    throw denied(`${method.slice(0, 20)} is not in \`fetch.methods\``);
   if (url.username !== '' || url.password !== '')
     throw new HostError('BINDING_ARGUMENT', 'fetch: credentials in a URL are not sent');
+}
+
+function denied(what: string): HostError {
+  return new HostError('FETCH_ORIGIN_DENIED', `fetch: ${what} of plugin.json`);
 }
 
 /** The system's resolver can not be stopped; nobody waits for it any longer. */

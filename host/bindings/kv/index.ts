@@ -27,12 +27,13 @@ export const KV_DEFAULTS = {
   bytes: 16_777_216,
 } as const satisfies KvLimits;
 
-const key = z.string().min(1);
+const text = z.string().min(1);
+const key = z.tuple([text]);
 const put = z.tuple([
-  key,
+  text,
   z.unknown(),
   z
-    .object({
+    .strictObject({
       expiresInMs: z.number().int().positive().optional(),
       ifVersion: z.number().int().min(0).optional(),
     })
@@ -40,7 +41,7 @@ const put = z.tuple([
 ]);
 const list = z.tuple([
   z
-    .object({
+    .strictObject({
       prefix: z.string().optional(),
       limit: z.number().int().min(1).max(1_000).optional(),
       cursor: z.string().nullish(),
@@ -153,7 +154,7 @@ async function listKeys(store: KvStore, scope: KvScope, args: unknown) {
 }
 
 function oneKey(args: unknown, maxChars: number): string {
-  const [name] = check(z.tuple([key]), args);
+  const [name] = check(key, args);
   checkKey(name, maxChars);
   return name;
 }
@@ -167,7 +168,20 @@ function checkKey(name: string, maxChars: number): void {
 function check<T>(schema: z.ZodType<T>, args: unknown): T {
   const result = schema.safeParse(Array.isArray(args) ? padded(args, schema) : args);
   if (result.success) return result.data;
-  throw new HostError('BINDING_ARGUMENT', 'kv: an argument is missing or of the wrong type');
+  const [issue] = result.error.issues;
+  throw new HostError('BINDING_ARGUMENT', `kv: ${issue ? wrong(issue) : 'wrong arguments'}`);
+}
+
+/** What is wrong, by its name; a value is not repeated. */
+function wrong({ path, ...issue }: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys')
+    return `there is no option ${issue.keys.join(', ').slice(0, 80)}: put has expiresInMs and ifVersion, list has prefix, limit and cursor`;
+  const [place, name] = path;
+  if (name !== undefined) return `the option ${String(name).slice(0, 80)} has no such value`;
+  if (place === 0 && issue.code !== 'invalid_type') return 'the key is empty';
+  return place === 0
+    ? 'the key, or what list takes, is of the wrong type'
+    : 'the options are of the wrong type';
 }
 
 /** JSON drops trailing undefined arguments; a tuple wants them. */

@@ -52,7 +52,9 @@ export async function checkWish(
   if (template?.anybodys) return checked;
   if (template) checkOrgs(template.orgs, grant);
   else if (!OWN.test(path))
-    throw outOfScope('this path needs a template that the operator approved');
+    throw outOfScope(
+      'this path needs a template in `vcloudPaths` of plugin.json, which the operator approves',
+    );
   else if (objectOf(path) === null) throw outOfScope('the path names no object by its id');
 
   const ids = createIds(rooms.ownership, grant, signal);

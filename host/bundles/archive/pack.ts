@@ -80,7 +80,7 @@ async function buildScript(folder: string, { main }: Manifest): Promise<PluginSc
   const known = await stat(entry).catch(() => null);
   if (!known?.isFile()) throw new HostError('BUNDLE_INVALID', `${main}: there is no such file`);
   return bundlePlugin(entry, { compact: true }).catch((error: unknown) => {
-    throw new HostError('BUNDLE_INVALID', `${main}: ${messageOf(error)}`, { cause: error });
+    throw new HostError('BUNDLE_INVALID', messageOf(error), { cause: error });
   });
 }
 

@@ -27,9 +27,7 @@ export async function readFolder(folder: string): Promise<PluginSource> {
     });
   });
   const built = await bundlePlugin(entry).catch((error: unknown) => {
-    throw new HostError('BUNDLE_INVALID', `${manifest.main}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new HostError('BUNDLE_INVALID', messageOf(error), { cause: error });
   });
   return {
     manifest,

@@ -72,7 +72,11 @@ export async function readTrustFile(file: string): Promise<TrustFile> {
   try {
     value = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new HostError('CONFIG_INVALID', `trust store: ${messageOf(error)}`, { cause: error });
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = isMissing
+      ? `there is no file ${file}; \`vcx plugin keygen --trust FILE\` makes one`
+      : messageOf(error);
+    throw new HostError('CONFIG_INVALID', `trust store: ${why}`, { cause: error });
   }
   return parseTrustFile(value);
 }

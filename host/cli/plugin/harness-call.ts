@@ -10,6 +10,7 @@ import { CODES } from '../../kernel/errors.ts';
 import { guestRequestHeaders } from '../../message/headers.ts';
 import { canonicalPath } from '../../message/path.ts';
 import { checkReply } from '../../pipeline/dispatch.ts';
+import { droppedText } from '../../pipeline/note-call.ts';
 import { refuse, type Refusal } from '../../pipeline/refusal.ts';
 import type { Invocation, Outcome, Sandbox, Usage } from '../../sandbox/sandbox.ts';
 
@@ -124,7 +125,7 @@ function answerOf({ guest }: LivePlugin, id: string, outcome: Outcome): HarnessA
     headers: Object.entries(reply.headers),
     body: reply.body,
     code: null,
-    message: null,
+    message: droppedText(reply) || null,
     usage: usageOf(outcome.usage),
   };
 }

@@ -11,7 +11,9 @@ import type { FromHarness, HostResult, ToHarness } from '../../../sdk/testing/pr
 import { createKvBinding } from '../../bindings/kv/index.ts';
 import { createRegistry, type BindingRegistry } from '../../bindings/registry.ts';
 import { codeOf, messageOf } from '../../kernel/errors.ts';
+import { mapPlaces } from '../../bundles/source/source-map.ts';
 import { createLog } from '../../kernel/log.ts';
+import { logText } from '../../sandbox/calls/guest-failure.ts';
 import { createMetrics } from '../../kernel/metrics.ts';
 import { openSandbox } from '../../sandbox/open.ts';
 import { openMemoryKv } from '../../storage/memory-kv.ts';
@@ -68,7 +70,8 @@ async function serve(folder: string, open: Open, { lines, send }: Channel): Prom
     const { id, call } = message;
     const service = serviceOf(plugin.manifest, { registry, stubs, open, caller: call.caller });
     const desk = createEventDesk(call.notification, plugin.manifest.blockingTasks);
-    const work = run(id, call, hooksOf(id, { send, service, desk })).then((answer) =>
+    const places = plugin.sourceMap;
+    const work = run(id, call, hooksOf(id, { send, service, desk, places })).then((answer) =>
       send({ type: 'answer', call: id, answer }),
     );
     running.add(work);
@@ -80,10 +83,15 @@ async function serve(folder: string, open: Open, { lines, send }: Channel): Prom
 
 type Service = CallHooks['host'];
 
-function hooksOf(
-  id: number,
-  { send, service, desk }: { send: Send; service: Service; desk: EventDesk },
-): CallHooks {
+interface Hooked {
+  readonly send: Send;
+  readonly service: Service;
+  readonly desk: EventDesk;
+  /** Source map of the script. */
+  readonly places: string | null;
+}
+
+function hooksOf(id: number, { send, service, desk, places }: Hooked): CallHooks {
   return {
     notification: desk.notification,
     async host(binding, method, args, signal) {
@@ -93,7 +101,8 @@ function hooksOf(
       send({ type: 'hostDone', call: id, record: { binding, method, args: list, result } });
       return result;
     },
-    log: (level, text) => send({ type: 'log', call: id, level, text }),
+    log: (level, line) =>
+      send({ type: 'log', call: id, level, text: mapPlaces(logText(line), places) }),
     settled: (heapKb) => send({ type: 'settled', call: id, heapKb }),
   };
 }

@@ -111,7 +111,9 @@ function nameProblem(name: string): string | null {
 }
 
 function folderProblem(folder: string): string | null {
-  return existsSync(folder) && readdirSync(folder).length > 0 ? `${folder} is not empty` : null;
+  return existsSync(folder) && readdirSync(folder).length > 0
+    ? `${folder} is not empty: --dir FOLDER takes another`
+    : null;
 }
 
 type Values = Readonly<Record<string, string>>;

@@ -27,6 +27,9 @@ const STEPS: Partial<Record<Code, string>> = {
   BUNDLE_ARCHIVE: 'make the bundle with `$vcx plugin pack`',
   BUNDLE_VERSION_TAKEN: 'raise `version` in plugin.json',
   BUNDLE_DOWNGRADE: '--force takes it all the same; `$vcx plugin rollback` goes back',
+  BUNDLE_NAME_TAKEN:
+    'choose another `name`, namespace or path in plugin.json; what holds it goes with `$vcx plugin remove NAME --yes`',
+  TENANT_INVALID: '`$vcx plugin tenants NAME` shows who has it, `--only ID…` says who shall',
   BUNDLE_UNHEALTHY: '`$vcx plugin test` runs it here; the running version was not touched',
   BUNDLE_OWNER_FOREIGN: 'use a token of the owner, or ask the operator',
   TENANT_CONFIG_INVALID:

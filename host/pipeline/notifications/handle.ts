@@ -12,6 +12,7 @@ import type { BindingRegistry } from '../../bindings/registry.ts';
 import type { LivePlugin } from '../../bundles/live/catalogue.ts';
 import type { Logbook } from '../../bundles/live/logbook.ts';
 import { mapPlaces } from '../../bundles/source/source-map.ts';
+import { logText } from '../../sandbox/calls/guest-failure.ts';
 import { codeOf, messageOf, type Code } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { CloudEvent } from '../../message/notification/event.ts';
@@ -161,7 +162,7 @@ function invoke(
     hostCall: (binding, method, argsJson, signal) =>
       rooms.bindings.serve(granted, grant, { binding, method, argsJson }, signal),
     log(level, raw) {
-      const text = mapPlaces(raw, plugin.sourceMap);
+      const text = mapPlaces(logText(raw), plugin.sourceMap);
       rooms.log[level]('plugin.log', { plugin: guest.plugin, org, text });
       const { plugin: name, version } = guest;
       rooms.logbook.write({ plugin: name, version, org, callId, kind: 'log', level, text });

@@ -1,5 +1,5 @@
 /**
- * What a guest says of a handler that failed. It is hostile: bounded, and never more than text.
+ * What a guest says: of a handler that failed, and in its log. It is hostile: bounded, and never more than text.
  * May import: kernel.
  */
 import type { Code } from '../../kernel/errors.ts';
@@ -35,8 +35,15 @@ export function readFailure(text: string): GuestFailed {
   }
 }
 
+/** A line that a guest logged, without frames of our runtime and the colours that loggers write for terminals. */
+export function logText(line: string): string {
+  const plain = line.includes('\u001b') ? line.replaceAll(/\u001b\[[\d;]*m/g, '') : line;
+  return ownFrames(plain);
+}
+
 /** Where in our runtime a handler was called from helps nobody. */
 function ownFrames(stack: string): string {
+  if (!stack.includes('vcx:prelude:')) return stack;
   return stack
     .split('\n')
     .filter((frame) => !/\bvcx:prelude:/.test(frame))

@@ -1,11 +1,12 @@
 /**
  * Makes the two scripts that run in an isolate: the prelude and a plug-in's bundle.
- * May import: build/packages, build/refuse.
+ * May import: build/failure, build/packages, build/refuse.
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
+import { buildFailure, ENTRY, warningTexts } from './failure.ts';
 import { keptPackages } from './packages.ts';
 import { refuseNode } from './refuse.ts';
 
@@ -65,9 +66,20 @@ export interface BundleOptions {
   readonly compact?: boolean;
 }
 
+/** As bundlers for browsers and workers do: packages name there what replaces or leaves out Node's modules. */
+const AS_WORKER = {
+  platform: 'browser',
+  mainFields: ['browser', 'module', 'main'],
+  conditions: ['worker', 'browser', 'import', 'default'],
+  define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis', self: 'globalThis' },
+  loader: { '.html': 'text', '.sql': 'text', '.xml': 'text' },
+  // V8 has none yet.
+  supported: { decorators: false },
+} as const satisfies BuildOptions;
+
 /**
  * One script from a plug-in's entry file; it leaves the default export in `globalThis.__vcx_plugin`.
- * Throws with the importer's name when Node built-ins are imported, and on syntax errors.
+ * Throws with the author's place or package when Node built-ins are imported, and on syntax errors.
  */
 export async function bundlePlugin(
   entryFile: string,
@@ -76,12 +88,12 @@ export async function bundlePlugin(
   const entry = path.resolve(entryFile);
   const result = await build({
     ...COMMON,
-    conditions: ['worker', 'browser', 'import', 'default'],
+    ...AS_WORKER,
     absWorkingDir: path.dirname(entry),
     stdin: {
       contents: `import plugin from ${JSON.stringify(entry)};\nglobalThis.__vcx_plugin = plugin;`,
       resolveDir: path.dirname(entry),
-      sourcefile: 'vcx-entry.js',
+      sourcefile: ENTRY,
     },
     outfile: 'main.js',
     alias: { '#sdk': sdk, '@vcx/sdk': sdk },
@@ -90,6 +102,8 @@ export async function bundlePlugin(
     keepNames: false,
     sourcemap: 'external',
     plugins: [refuseNode()],
+  }).catch((error: unknown) => {
+    throw buildFailure(error);
   });
   const text = (ending: string): string =>
     result.outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '';
@@ -98,6 +112,6 @@ export async function bundlePlugin(
     source,
     digest: digestOf(source),
     sourceMap: text('.map'),
-    warnings: result.warnings.map((warning) => warning.text),
+    warnings: warningTexts(result.warnings),
   };
 }

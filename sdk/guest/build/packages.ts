@@ -41,6 +41,7 @@ const INLINE: Readonly<Record<string, string>> = {
   'node:perf_hooks': `module.exports = require('vcx:node')`,
   'node:worker_threads': `module.exports = require('vcx:node')`,
   'node:assert': `module.exports = require('vcx:node').assert`,
+  'vcx:unused': `module.exports = {}`,
   'node:zlib': `module.exports = {}`,
   'node:sqlite': `module.exports = {}`,
   'node:stream/web': `module.exports = {}`,
@@ -107,6 +108,11 @@ function resolveStandIns(build: PluginBuild): void {
     if (!packagePath(importer).startsWith('undici/')) return null;
     return { path: name.endsWith('util') ? 'vcx:core-util' : 'vcx:symbols', namespace: 'inline' };
   });
+  // It checks what is typed into address bars; no part of the URL class asks for it.
+  build.onResolve({ filter: /url-string-validator$/ }, () => ({
+    path: 'vcx:unused',
+    namespace: 'inline',
+  }));
   build.onResolve({ filter: /^urlpattern-polyfill\/urlpattern$/ }, ({ resolveDir, kind }) =>
     build.resolve('urlpattern-polyfill', { resolveDir, kind }),
   );

@@ -249,12 +249,17 @@ interface Console {
   warn(...args: unknown[]): void;
   error(...args: unknown[]): void;
   dir(...args: unknown[]): void;
+  dirxml(...args: unknown[]): void;
   table(...args: unknown[]): void;
   group(...args: unknown[]): void;
+  groupCollapsed(...args: unknown[]): void;
   groupEnd(): void;
+  clear(): void;
   assert(condition?: unknown, ...args: unknown[]): void;
   count(label?: string): void;
+  countReset(label?: string): void;
   time(label?: string): void;
+  timeLog(label?: string, ...args: unknown[]): void;
   timeEnd(label?: string): void;
 }
 /** Lines go to the host's log, under the plug-in's name. */

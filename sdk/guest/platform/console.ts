@@ -32,8 +32,12 @@ function format(value: unknown): string {
     if (typeof inner !== 'object' || inner === null) return inner;
     if (seen.has(inner)) return '[seen]';
     seen.add(inner);
-    if (inner instanceof Map) return Object.fromEntries(inner as Map<string, unknown>);
-    return inner instanceof Set ? [...inner] : inner;
+    if (isError(inner)) return describe(inner).message;
+    if (inner instanceof Set) return [...inner];
+    // Maps, Headers, FormData and whatever else has names and values.
+    const { entries } = inner as { entries?: () => Iterable<[PropertyKey, unknown]> };
+    const listed = typeof entries === 'function' && !Array.isArray(inner);
+    return listed ? Object.fromEntries(entries.call(inner)) : inner;
   };
   return JSON.stringify(value, visit) ?? toText(value);
 }
@@ -76,30 +80,41 @@ const to =
   (level: Level) =>
   (...args: unknown[]): void =>
     write(level, args);
+const nothing = (): void => {};
+const log = to('info');
+
+function timeLog(label: unknown = 'default', ...args: unknown[]): void {
+  const start = timers.get(toText(label));
+  if (start !== undefined) log(`${toText(label)}: ${Date.now() - start} ms`, ...args);
+}
 
 const console = {
-  log: to('info'),
-  info: to('info'),
+  log,
+  info: log,
   debug: to('debug'),
-  trace: to('debug'),
+  trace: (...args: unknown[]): void => write('debug', [...args, new Error('Trace')]),
   warn: to('warn'),
   error: to('error'),
-  dir: to('info'),
-  table: to('info'),
-  group: to('info'),
-  groupEnd: (): void => {},
+  dir: log,
+  dirxml: log,
+  table: log,
+  group: log,
+  groupCollapsed: log,
+  groupEnd: nothing,
+  clear: nothing,
   assert: (condition?: unknown, ...args: unknown[]): void => {
     if (!condition) write('error', ['Assertion failed', ...args]);
   },
-  count: (label = 'default'): void => {
+  count: (label: unknown = 'default'): void => {
     const count = (counts.get(toText(label)) ?? 0) + 1;
     counts.set(toText(label), count);
-    write('info', [`${label}: ${count}`]);
+    log(`${toText(label)}: ${count}`);
   },
-  time: (label = 'default'): void => void timers.set(toText(label), Date.now()),
-  timeEnd: (label = 'default'): void => {
-    const start = timers.get(toText(label));
-    if (start !== undefined) write('info', [`${label}: ${Date.now() - start} ms`]);
+  countReset: (label: unknown = 'default'): void => void counts.delete(toText(label)),
+  time: (label: unknown = 'default'): void => void timers.set(toText(label), Date.now()),
+  timeLog,
+  timeEnd: (label: unknown = 'default'): void => {
+    timeLog(label);
     timers.delete(toText(label));
   },
 };

@@ -78,8 +78,8 @@ test.each([
   ],
   [
     'too many headers',
-    `new Response('', { headers: Array.from({ length: 300 }, (_, n) => ['x' + n, '']) })`,
-    'tooLarge',
+    `new Response('', { headers: Array.from({ length: 101 }, (_, n) => ['x' + n, '']) })`,
+    'invalid',
   ],
   ['a body at the cap', `new Response('x'.repeat(1024))`, 'status 200'],
   [
@@ -239,6 +239,60 @@ test('log lines are formatted, cut, and stop after a thousand', async () => {
   expect(probe.guest.logs[3]).toMatch(/^info: \(a log line that can not be/);
   expect(probe.guest.logs[4]).toBe(`info: ${'y'.repeat(50)}…`);
   expect(probe.guest.logs.length).toBe(1_000);
+});
+
+test('what a console has elsewhere it has here, and errors and headers inside objects are shown', async () => {
+  await using probe = await openProbe();
+  await probe.run(`console.groupCollapsed('g'); console.groupEnd(); console.clear(); console.time('t'); console.timeLog('t', 'on');
+    console.count(); console.countReset(); console.count(); console.dirxml('d');
+    console.log({ error: new TypeError('inside'), headers: new Headers({ a: '1' }), map: new Map([['k', 2]]), list: [1] });
+    console.trace('here')`);
+  expect(probe.guest.logs.slice(0, -1)).toEqual([
+    'info: g',
+    expect.stringMatching(/^info: t: \d+ ms on$/),
+    'info: default: 1',
+    'info: default: 1',
+    'info: d',
+    'info: {"error":"TypeError: inside","headers":{"a":"1"},"map":{"k":2},"list":[1]}',
+  ]);
+  expect(probe.guest.logs.at(-1)).toMatch(/^debug: here Error: Trace\n[^]*main\.js/);
+});
+
+test('a failure is told with its code, its causes and the line that waited for a binding', async () => {
+  const options: GuestOptions = {
+    setup: { bindings: ['kv', 'fetch'] },
+    host: () => {
+      throw Object.assign(new Error('no'), { code: 'DENIED' });
+    },
+  };
+  const stackOf = async (work: string): Promise<string> => {
+    const answer = await once(`{ async fetch(request, env) { ${work} } }`, { options });
+    return answer.kind === 'threw' ? `${answer.failure.message} | ${answer.failure.stack}` : '';
+  };
+  expect(await stackOf(`await env.kv.get('k')`)).toMatch(
+    /^BindingError \[DENIED\]: no \| BindingError \[DENIED\]: no\n[^]*at async [^\n]*main\.js/,
+  );
+  expect(await stackOf(`await env.kv.put('k', 1)`)).toMatch(/main\.js/);
+  expect(await stackOf(`await fetch('https://a.example/')`)).toMatch(/\[DENIED\][^]*main\.js/);
+  expect(
+    await stackOf(`throw new Error('outer', { cause: new TypeError('inner', { cause: 5 }) })`),
+  ).toMatch(
+    /^Error: outer \| Error: outer\n[^]*\n {2}\[cause\]: TypeError: inner\n[^]*\n {2}\[cause\]: 5$/,
+  );
+  expect(await stackOf(`throw new AggregateError([new Error('a'), 'b'], 'many')`)).toMatch(
+    /\n {2}\[errors 0\]: Error: a\n {2}\[errors 1\]: b$/,
+  );
+  expect(await stackOf(`const e = new Error('loop'); e.cause = e; throw e`)).toMatch(/loop/);
+});
+
+test.each([
+  ['undefined', 'The handler returned no Response but undefined: is a `return` missing?'],
+  ['null', 'no Response but null'],
+  ['"text"', 'no Response but a string: `new Response(…)` makes one of it'],
+  ['{ a: 1 }', 'no Response but an object: `Response.json(…)` makes one of it'],
+])('a handler that returns %s is told so', async (value, expected) => {
+  const answer = await once(`{ fetch: () => (${value}) }`);
+  expect(answer.kind === 'threw' && answer.failure.message).toContain(expected);
 });
 
 test('kv methods are host calls, and their refusals are errors with a code', async () => {

@@ -108,6 +108,7 @@ test('a call runs in a real isolate with store, configuration, rights and parame
 
 test('routes, rights and limits refuse as they do in production', async () => {
   const { plugin } = shared;
+  const told = vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const codeOf = async (path: string, init = {}) => (await plugin.call(path, init)).code;
   expect(await codeOf('/api/elsewhere')).toBe('ROUTE_NOT_FOUND');
   expect(await codeOf('/api/demo/guarded/x')).toBe('METHOD_NOT_ALLOWED');
@@ -118,6 +119,11 @@ test('routes, rights and limits refuse as they do in production', async () => {
   expect(await codeOf('/api/demo/spin')).toBe('CPU_EXCEEDED');
   expect(await codeOf('/api/demo/grow')).toMatch(/^(?:MEMORY|CPU)_EXCEEDED$/);
   const threw = await plugin.call('/api/demo/throw');
+  // A failing test shows where, in the author's own file.
+  const stack = /^Error: a reason\n {4}at Object\.fetch \(main\.ts:7:47\)$/;
+  expect(threw.logs).toEqual([{ level: 'error', text: expect.stringMatching(stack) }]);
+  expect(told).toHaveBeenCalledWith(`GET /api/demo/throw: ${threw.logs[0]?.text}`);
+  told.mockRestore();
   expect(threw).toMatchObject({
     code: 'PLUGIN_THREW',
     message: expect.stringContaining('a reason'),

@@ -73,7 +73,7 @@ test('a save is live within a moment, a broken one is shown with its place and c
   save(main, source.replace('const url = new', 'const url == new'));
   expect(await dev.next('broken')).toMatchObject({
     code: 'BUNDLE_INVALID',
-    reason: expect.stringMatching(/main\.ts:6:14: ERROR: Expected ";"/),
+    reason: expect.stringMatching(/^main\.ts:6:15: Expected ";"/),
     running: '1.0.0',
   });
   save(main, `${source}\nconst nothing: { x: number } | null = null;\nnothing!.x;\n`);

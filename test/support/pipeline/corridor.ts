@@ -73,6 +73,7 @@ export function testCorridor(
   const parked: Record<string, unknown>[] = [];
   const invocations: Invocation[] = [];
   const lines: string[] = [];
+  const logbook = createLogbook();
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', write: (line) => void lines.push(line) });
   const catalogue = testCatalogue(options.manifest, options.handlers);
@@ -119,7 +120,7 @@ export function testCorridor(
     meter: createMeter(),
     tenants: { view: () => EVERYBODY },
     configs: createConfigs({ view: () => EVERYBODY, setConfig: async () => undefined }),
-    logbook: createLogbook(),
+    logbook,
     authority: createAuthority(null),
     ...(options.admission ? { admission: options.admission } : {}),
     decode: { maxMessageBytes: 4_194_304, systemOrg: SYSTEM_ORG },
@@ -135,6 +136,7 @@ export function testCorridor(
     parked,
     invocations,
     lines,
+    logbook,
     whenPublished: (next: typeof outcome) => (outcome = next),
     setRights: (next: typeof rights) => (rights = next),
     idle: () => corridor.idle(AbortSignal.timeout(10_000)),

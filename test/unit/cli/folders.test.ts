@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { compiledFolder } from '../../../host/cli/folders.ts';
+import { compiledFolder, withPathsFrom } from '../../../host/cli/folders.ts';
 
 test('what is compiled is kept below the cache folder, or nowhere for a user without a home', () => {
   const nowhere = () => {
@@ -11,4 +11,12 @@ test('what is compiled is kept below the cache folder, or nowhere for a user wit
     '/var/cache/vcx/compiled',
   );
   expect(compiledFolder({}, nowhere)).toBeNull();
+});
+
+test('a file that a variable names is meant from the folder in which the command was typed', () => {
+  const env = { VCX_PLUGINS_TRUST_FILE: 'trust.json', VCX_AMQP_URL: 'amqp://a', HOME: 'b' };
+  expect(withPathsFrom('/work', env)).toEqual({
+    ...env,
+    VCX_PLUGINS_TRUST_FILE: '/work/trust.json',
+  });
 });

@@ -174,6 +174,28 @@ test('an outcome of the sandbox keeps its code, and 429 and 503 say when to retr
     usage: null,
   }));
   expect(sent[0]?.reply).toMatchObject({ statusCode: 503, headers: { 'Retry-After': '1' } });
+  const body = Buffer.from(sent[0]?.reply.body ?? '', 'base64').toString();
+  expect(body).toMatch(/over 100 ms \(limits\.cpuMs is \d+\)/);
+});
+
+test('as many headers as a guest lets through are taken, and one that no reply may have is left out', async () => {
+  const many = Array.from({ length: 99 }, (_, n) => [`X-${n}`, '']);
+  const { sent, logbook } = await through([delivery()], ({ log }) => {
+    log(
+      'error',
+      '\u001b[31mError\u001b[0m: x\n    at f (plugin:main.js:1:2)\n    at Gb (vcx:prelude:1:2)',
+    );
+    return replied({ ...OK, headers: [...many, ['Set-Cookie', 'a=b']] });
+  });
+  expect(sent[0]?.reply).toMatchObject({ statusCode: 200, headers: { 'X-98': '' } });
+  expect(sent[0]?.reply).not.toHaveProperty('dropped');
+  expect(sent[0]?.reply.headers).not.toHaveProperty('Set-Cookie');
+  await expect
+    .poll(() => logbook.read({ plugin: 'hello' }).map(({ text }) => text))
+    .toEqual([
+      'Error: x\n    at f (plugin:main.js:1:2)',
+      'a reply may not set set-cookie: left out',
+    ]);
 });
 
 test('where vCloud can not be asked, a route that wants its word is closed', async () => {

@@ -75,6 +75,17 @@ test.each([
   await expect(kv().call(method, args)).rejects.toMatchObject({ code: 'BINDING_ARGUMENT' });
 });
 
+test.each([
+  ['put', ['k', 1, { expirationTtl: 60 }], 'there is no option expirationTtl: put has expiresInMs'],
+  ['put', ['k', 1, { ifVersion: 'x' }], 'the option ifVersion has no such value'],
+  ['put', ['k', 1, 60], 'the options are of the wrong type'],
+  ['list', [{ startAfter: 'x' }], 'there is no option startAfter'],
+  ['get', [''], 'the key is empty'],
+  ['get', [5], 'the key, or what list takes, is of the wrong type'],
+])('%s with %j is refused by name', async (method, args, why) => {
+  await expect(kv().call(method, args)).rejects.toThrow(`kv: ${why}`);
+});
+
 test('the store of an org is bounded in keys and bytes, and full for nobody else', async () => {
   const { call } = kv({ keys: 2, bytes: 100 });
   await call('put', ['a', 1]);

@@ -26,7 +26,11 @@ export function createHostLog(options: HostLogOptions): Log {
   const least = LEVELS.indexOf(options.level);
   const known: Readonly<Record<string, (fields: Fields) => void>> = {
     'plugin.loaded': (f) =>
-      onLoaded({ plugin: text(f, 'plugin'), version: text(f, 'version'), ms: Number(f['loadMs']) }),
+      onLoaded({
+        plugin: text(f, 'plugin'),
+        version: text(f, 'version'),
+        ms: Math.round(Number(f['loadMs'])),
+      }),
     'plugin.failed': (f) =>
       onBroken({ plugin: text(f, 'plugin'), code: text(f, 'code'), reason: text(f, 'reason') }),
     'call.refused': (f) =>
