@@ -27,13 +27,16 @@ export const KV_DEFAULTS = {
   bytes: 16_777_216,
 } as const satisfies KvLimits;
 
+/** A hundred years: what lies beyond the numbers of the store could be written and never read. */
+const MAX_EXPIRY_MS = 3_155_760_000_000;
+
 const key = z.string().min(1);
 const put = z.tuple([
   key,
   z.unknown(),
   z
     .object({
-      expiresInMs: z.number().int().positive().optional(),
+      expiresInMs: z.number().int().positive().max(MAX_EXPIRY_MS).optional(),
       ifVersion: z.number().int().min(0).optional(),
     })
     .nullish(),

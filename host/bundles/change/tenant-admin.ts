@@ -6,7 +6,8 @@ import { createConfigSchema } from '../../bindings/config/index.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { LIMITS, type LimitName } from '../../quotas/limits.ts';
 import type { InstalledStore } from '../../storage/installed.ts';
-import type { TenantStore } from '../../storage/tenants.ts';
+import { configText } from '../../storage/tenant-values.ts';
+import { TENANT_DEFAULTS, type TenantStore } from '../../storage/tenants.ts';
 import type { Actor, PluginAdmin, PluginView, Scope } from './admin.ts';
 import type { Catalogue } from '../live/catalogue.ts';
 import type { Keeper } from '../live/keeper.ts';
@@ -52,6 +53,8 @@ export function createTenantAdmin(options: TenantAdminOptions): TenantAdmin {
     pin: (scope, version, actor) => pin(options, scope, version, actor),
     async setConfig(given, config, actor) {
       const scope = await checked(options, given, actor);
+      // Before it is checked by a schema, whose patterns may be slow on much text.
+      configText(config, TENANT_DEFAULTS.configBytes);
       if (config !== null) (await schemaFor(options, scope)).parse(config);
       await tenants.setConfig(scope, config, actor.who);
     },
