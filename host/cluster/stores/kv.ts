@@ -2,13 +2,15 @@
  * The kv port on NATS: a bucket for all scopes, compare-and-set by revision, ends by the clock of the server.
  * May import: kernel, storage, cluster.
  */
+import { z } from 'zod';
+
 import { HostError, messageOf } from '../../kernel/errors.ts';
 import type { KvEntry, KvPage, KvPut, KvScope, KvStore } from '../../storage/kv-store.ts';
 import { openBucket, type Bucket } from '../link/bucket.ts';
 import { keyOf, keyPart } from '../link/keys.ts';
 import type { Link } from '../link/link.ts';
 import type { Pulse } from '../pulse.ts';
-import { openKvScopes, type Held, type KvScopes } from './kv-scopes.ts';
+import { compareCodePoints, openKvScopes, type Held, type KvScopes } from './kv-scopes.ts';
 
 export interface NatsKvParts {
   readonly link: Link;
@@ -99,12 +101,11 @@ class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
     { prefix, limit, cursor }: { prefix: string; limit: number; cursor: string | null },
   ): Promise<KvPage> {
     const now = this.#pulse.now();
-    const after = cursor === null ? null : Buffer.from(cursor);
     const matching = (await this.#scopes.sorted(scopeName(scope))).filter(
       ({ key, endsAt }) =>
         key.startsWith(prefix) &&
         (endsAt === null || endsAt > now) &&
-        (after === null || Buffer.from(key).compare(after) > 0),
+        (cursor === null || compareCodePoints(key, cursor) > 0),
     );
     const keys = matching.slice(0, limit).map(({ key }) => key);
     return { keys, cursor: matching.length > limit ? (keys.at(-1) ?? null) : null };
@@ -193,6 +194,8 @@ interface Value extends KvScope {
 const scopeName = ({ plugin, org }: KvScope) => keyOf(plugin, org);
 const nameOfKey = ({ plugin, org }: KvScope, key: string) => `d.${keyOf(plugin, org, key)}`;
 
+const headSchema = z.tuple([z.string(), z.string(), z.string(), z.number().nullable()]);
+
 /** One line of JSON, then the value as it is. */
 function encode({ plugin, org, key, endsAt, value }: Value): Uint8Array {
   return Buffer.from(`${JSON.stringify([plugin, org, key, endsAt])}\n${value}`);
@@ -206,12 +209,8 @@ export function decodeValue(
   const text = Buffer.from(bytes).toString('utf8');
   const end = text.indexOf('\n');
   try {
-    const [plugin, org, key, endsAt] = JSON.parse(text.slice(0, end)) as [
-      string,
-      string,
-      string,
-      number | null,
-    ];
+    const head = headSchema.parse(JSON.parse(text.slice(0, end)));
+    const [plugin, org, key, endsAt] = head;
     return { plugin, org, key, endsAt, value: text.slice(end + 1), revision };
   } catch {
     return null;
