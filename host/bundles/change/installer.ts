@@ -41,6 +41,8 @@ interface Arrival {
 
 type Install = (archive: Uint8Array, source: CheckedSource, upload: Upload) => Promise<Uploaded>;
 
+const MAX_TERMS = 5_000;
+
 /** No plug-in has this name: what may claim what others hold goes live one after the other. */
 export const GOING_LIVE = '*';
 
@@ -74,6 +76,7 @@ async function installOne(options: InstallerOptions, arrival: Arrival): Promise<
   const growth = allows ? [] : growthOf(terms, record.allowed);
   // Nothing that waits changes what is allowed.
   const allowed = growth.length > 0 ? record.allowed : records.union(record.allowed, terms);
+  checkTerms(allowed);
   return turns.run(GOING_LIVE, async () => {
     checkClaims(source, catalogue.others(name));
     if (!known) await forgetTraces(options, name);
@@ -219,6 +222,15 @@ function checkVersion(
       'BUNDLE_DOWNGRADE',
       `${plugin} ${version} is older than ${current}, which is live`,
     );
+}
+
+/** They are of all versions there ever were, and kept in one record. */
+function checkTerms(allowed: readonly string[]): void {
+  if (allowed.length <= MAX_TERMS) return;
+  throw new HostError(
+    'BUNDLE_TOO_LARGE',
+    `its versions have asked for more than ${MAX_TERMS} different things: remove it and install it anew`,
+  );
 }
 
 /** What orgs have set must fit before their next call finds that it does not. */

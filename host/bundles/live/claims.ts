@@ -4,6 +4,7 @@
  */
 import { HostError } from '../../kernel/errors.ts';
 import type { Manifest, ManifestRoute } from '../manifest/manifest.ts';
+import { takenBy } from './filters.ts';
 import { compilePattern, intersect, overlaps, type Pattern } from './routes.ts';
 import type { LivePlugin } from './plugin.ts';
 
@@ -49,6 +50,15 @@ function refuseSamePaths({ manifest, owner }: Claimant, holder: Claimant): void 
     );
     if (other) throw taken(shown(path, other.path), held);
   }
+  if (!isOwn) refuseFilters(manifest, held);
+}
+
+/** Filters decide which service vCloud calls, whatever routes there are behind them. */
+function refuseFilters(manifest: Manifest, held: Manifest): void {
+  const mine = takenBy(manifest, held);
+  if (mine) throw taken(`the path ${mine.path}, which the filter ${mine.filter} takes,`, held);
+  const theirs = takenBy(held, manifest);
+  if (theirs) throw taken(`the path ${theirs.path}, by the filter ${theirs.filter},`, held);
 }
 
 interface ClaimedPath {

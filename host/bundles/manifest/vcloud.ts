@@ -127,7 +127,7 @@ export const vcloudSchema = z.strictObject({
   priority: z.int().min(0).max(100).default(DEFAULT_PRIORITY),
   vendor: z.string().max(128).optional(),
   authorizationEnabled: z.boolean().default(false),
-  apiFilters: z.array(apiFilter).default([]),
+  apiFilters: z.array(apiFilter).max(50).default([]),
   serviceLinks: z.array(serviceLink).default([]),
   rights: z.array(right).default([]),
   apiDefinitions: z.array(apiDefinition).optional(),
