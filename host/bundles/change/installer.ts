@@ -16,6 +16,7 @@ import { checkClaims } from '../live/claims.ts';
 import type { Keeper } from '../live/keeper.ts';
 import type { Logbook } from '../live/logbook.ts';
 import * as records from './record.ts';
+import { checkRoom } from './room.ts';
 import type { Turns } from '../live/turns.ts';
 
 export interface InstallerOptions {
@@ -67,6 +68,11 @@ async function installOne(options: InstallerOptions, arrival: Arrival): Promise<
   if (await isSame(options, arrival, record)) return { ...answer, state: 'same' };
   checkVersion(record, source, upload.force ?? false);
   checkClaims(source, catalogue.others(name));
+  checkRoom(await installed.list(), {
+    plugin: name,
+    owner: source.owner,
+    bytes: arrival.archive.byteLength + (upload.sourceMap?.byteLength ?? 0),
+  });
   const plugin = await keeper.prepare(source);
   if (!upload.force) checkConfigs(options.tenants, plugin);
 
@@ -266,6 +272,7 @@ async function withVersion(
     digest: source.digest,
     archive: await installed.putBlob(archive),
     sourceMap: map === null ? (known?.sourceMap ?? null) : await installed.putBlob(map),
+    bytes: archive.byteLength + (map?.byteLength ?? 0),
     unsigned: source.unsigned,
     installedAt: Date.now(),
     by: upload.actor.who,

@@ -100,6 +100,7 @@ const version = z.object({
   digest: z.string(),
   archive: z.string(),
   sourceMap: z.string().nullable(),
+  bytes: z.number().optional(),
   unsigned: z.boolean(),
   installedAt: z.number(),
   by: z.string(),
