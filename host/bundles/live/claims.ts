@@ -23,9 +23,11 @@ function refuseSameService({ manifest }: Claimant, { manifest: held }: Claimant)
   const { exchange, routingKey, namespace } = manifest.vcloud;
   if (held.vcloud.namespace.toLowerCase() === namespace.toLowerCase())
     throw taken(`the namespace ${namespace}`, held);
-  const sameKey = held.vcloud.exchange === exchange && held.vcloud.routingKey === routingKey;
+  // With the dots elsewhere it is another address, and the same queue at the broker.
+  const sameQueue =
+    `${held.vcloud.exchange}.${held.vcloud.routingKey}` === `${exchange}.${routingKey}`;
   // What extends a service shares its address, which `checkTenants` looks at.
-  if (sameKey && manifest.extends === undefined && held.extends === undefined)
+  if (sameQueue && manifest.extends === undefined && held.extends === undefined)
     throw taken(`the routing key ${routingKey} of ${exchange}`, held);
   // Of two that decide on the same operation the faster would win, its policy for failures too.
   const decided = held.blockingTasks?.operations ?? [];

@@ -46,6 +46,12 @@ test.each([
   );
 });
 
+test('another address with the same queue is refused', () => {
+  const dotted = livePlugin({ name: 'held', exchange: 'sdkext.org', key: 'example' });
+  const other = livePlugin({ name: 'new', exchange: 'sdkext', key: 'org.example' });
+  expect(refusal(other, [dotted])).toMatch(/^BUNDLE_NAME_TAKEN: the routing key .* held by held/);
+});
+
 const B = { id: 'b', kind: 'provider' } as const;
 
 test.each([
