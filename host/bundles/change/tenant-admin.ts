@@ -41,6 +41,9 @@ type TenantAdmin = Pick<
 
 const ORG = /^urn:vcloud:org:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 
+/** Orgs of one plug-in for which its owner may keep settings. */
+const OWNERS_ORGS = 5_000;
+
 export function createTenantAdmin(options: TenantAdminOptions): TenantAdmin {
   const { tenants, view } = options;
   return {
@@ -130,7 +133,7 @@ async function pin(
 
 /** Throws for what the actor may not know of, and for orgs that can't have the plug-in. */
 async function checked(
-  { view }: TenantAdminOptions,
+  { view, tenants }: TenantAdminOptions,
   { plugin, org: given }: Scope,
   actor: Actor,
 ): Promise<Scope> {
@@ -138,7 +141,17 @@ async function checked(
   const { owner, ownerKind } = await view(plugin, actor);
   if (ownerKind === 'org' && owner.toLowerCase() !== org)
     throw new HostError('TENANT_INVALID', `${plugin} belongs to an org and is for that org only`);
+  if (actor.owner !== null) checkOrgs(tenants.orgsOf(plugin), org);
   return { plugin, org };
+}
+
+/** Nobody knows which orgs there are: an owner could make up any number of them, and keep something for each. */
+function checkOrgs(known: readonly string[], org: string): void {
+  if (known.length < OWNERS_ORGS || known.includes(org)) return;
+  throw new HostError(
+    'TENANT_INVALID',
+    `settings of ${OWNERS_ORGS} orgs are kept: only the operator may add more`,
+  );
 }
 
 function tenantView(tenants: TenantStore, scope: Scope) {

@@ -10,6 +10,7 @@ import { openBucket, type Bucket } from '../link/bucket.ts';
 import { keyOf, keyPart } from '../link/keys.ts';
 import type { Link } from '../link/link.ts';
 import type { Pulse } from '../pulse.ts';
+import { createKvMarkers, type KvMarkers, type KvMarkersOptions } from './kv-markers.ts';
 import { compareCodePoints, openKvScopes, type Held, type KvScopes } from './kv-scopes.ts';
 
 export interface NatsKvParts {
@@ -20,6 +21,7 @@ export interface NatsKvParts {
   readonly maySweep?: () => boolean;
   /** Ms between two sweeps, which read the whole bucket. @default 3600000 */
   readonly sweepMs?: number;
+  readonly markers?: Pick<KvMarkersOptions, 'most' | 'keepMs'>;
 }
 
 /** To change a key that others keep writing to. */
@@ -34,7 +36,8 @@ export async function openNatsKv(parts: NatsKvParts): Promise<KvStore> {
   const { link, maySweep = () => true, sweepMs = 3_600_000 } = parts;
   const bucket = await openBucket(link, 'kv');
   const scopes = await openKvScopes({ bucket, held: heldOf });
-  const store = new NatsKv(bucket, scopes, parts);
+  const markers = createKvMarkers({ ...parts.markers, link, bucket });
+  const store = new NatsKv({ bucket, scopes, markers }, parts);
   const timer = setInterval(() => {
     if (maySweep())
       void store.sweep().catch((error: unknown) => {
@@ -45,20 +48,29 @@ export async function openNatsKv(parts: NatsKvParts): Promise<KvStore> {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       scopes[Symbol.dispose]();
+      await markers[Symbol.asyncDispose]();
     },
   });
+}
+
+interface Rooms {
+  readonly bucket: Bucket;
+  readonly scopes: KvScopes;
+  readonly markers: KvMarkers;
 }
 
 class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
   readonly #bucket: Bucket;
   readonly #scopes: KvScopes;
+  readonly #markers: KvMarkers;
   readonly #clock: Link['settings']['clock'];
   readonly #pulse: NatsKvParts['pulse'];
   readonly #replicated: boolean;
 
-  constructor(bucket: Bucket, scopes: KvScopes, { link, pulse }: NatsKvParts) {
+  constructor({ bucket, scopes, markers }: Rooms, { link, pulse }: NatsKvParts) {
     this.#bucket = bucket;
     this.#scopes = scopes;
+    this.#markers = markers;
     this.#clock = link.settings.clock;
     this.#pulse = pulse;
     this.#replicated = link.settings.replicas > 1;
@@ -84,12 +96,15 @@ class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
   }
 
   async delete(scope: KvScope, key: string): Promise<boolean> {
+    const name = scopeName(scope);
+    this.#markers.checkRoom(name);
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const found = await this.#live(scope, key);
       if (!found) return false;
       const revision = await this.#bucket.mark(nameOfKey(scope, key), found.revision);
       if (revision === null) continue;
-      this.#scopes.wrote(scopeName(scope), keyPart(key), { revision, removed: true });
+      this.#markers.left(name, revision);
+      this.#scopes.wrote(name, keyPart(key), { revision, removed: true });
       return true;
     }
     // Others write it all the time: removed before their next write is as good as any other order.
@@ -129,6 +144,7 @@ class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
   async #end(scope: KvScope, { key, revision: ended }: Held): Promise<void> {
     const revision = await this.#bucket.mark(nameOfKey(scope, key), ended);
     if (revision === null) return;
+    this.#markers.left(scopeName(scope), revision);
     this.#scopes.wrote(scopeName(scope), keyPart(key), { revision, removed: true });
   }
 

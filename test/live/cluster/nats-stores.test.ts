@@ -193,6 +193,23 @@ test('what a foreign hand wrote among the kv entries and the journal harms nobod
   expect(await journal.begin(CALL)).toEqual({ kind: 'begun', alive: false });
 });
 
+test('removed keys leave no more than a bounded number of markers, and those soon go', async () => {
+  const { link, pulse } = await host();
+  const markers = { most: 3, keepMs: 200 };
+  const kv = nats.use(await openNatsKv({ link, pulse, markers }));
+  const B = { plugin: 'p', org: 'urn:vcloud:org:b' };
+  const cycle = async (scope: typeof A, key: string) => {
+    await kv.put(scope, key, put('1'));
+    return kv.delete(scope, key);
+  };
+  for (const key of ['a', 'b', 'c']) expect(await cycle(A, key)).toBe(true);
+  await expect(cycle(A, 'd')).rejects.toMatchObject({ code: 'BINDING_ARGUMENT' });
+  expect(await cycle(B, 'a')).toBe(true);
+  const bucket = await openBucket(link, 'kv');
+  await waitFor(async () => (await bucket.size()).entries === 1);
+  expect(await kv.delete(A, 'd')).toBe(true);
+});
+
 test('a record of a plug-in that was altered is told of, and the others are found', async () => {
   const { link } = await host();
   const installed = nats.use(await openNatsInstalled(link));
