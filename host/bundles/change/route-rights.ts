@@ -26,15 +26,20 @@ export function rightsOf({ routes }: Pick<Manifest, 'routes'>): readonly string[
  */
 export function createOpens(allowed: readonly string[]): (line: string) => boolean | null {
   const known = allowed.flatMap((one) => read(one) ?? []);
+  const same = new Set(allowed);
   return (line) => {
-    const entry = read(line);
-    if (!entry) return null;
-    const met = known.filter(
-      (one) => sameCalls(entry, one) && intersect(entry.pattern, one.pattern),
-    );
+    if (!line.startsWith(KIND)) return null;
+    const entry = same.has(line) ? null : read(line);
+    if (!entry) return false;
     const asksFor = ({ rights }: Entry) => rights.every((right) => entry.rights.includes(right));
-    const isKnown = met.some((one) => one.pattern.shape === entry.pattern.shape && asksFor(one));
-    return !isKnown && !met.every(asksFor);
+    const isOpened = known.some(
+      (one) => !asksFor(one) && sameCalls(entry, one) && intersect(entry.pattern, one.pattern),
+    );
+    const { shape } = entry.pattern;
+    return (
+      isOpened &&
+      !known.some((one) => one.pattern.shape === shape && sameCalls(entry, one) && asksFor(one))
+    );
   };
 }
 
