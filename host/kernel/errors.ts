@@ -216,7 +216,10 @@ export const CODES = {
     400,
     'The .vcx file is not an archive in the one form that `vcx plugin pack` writes; the message says what is wrong.',
   ),
-  BUNDLE_TOO_LARGE: plugin(413, 'The .vcx file, one of its files or their number is over the cap.'),
+  BUNDLE_TOO_LARGE: plugin(
+    413,
+    'The .vcx file, one of its files or their number is over the cap, or all that an org keeps here.',
+  ),
   BUNDLE_UNSIGNED: plugin(
     403,
     'The bundle has no signature: sign it with `vcx plugin sign` (in development `--allow-unsigned` takes it).',

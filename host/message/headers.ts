@@ -62,6 +62,18 @@ const FROM_GUEST = new Set([
   'set-login',
   'origin-agent-cluster',
   'permissions-policy',
+  'permissions-policy-report-only',
+  'feature-policy',
+  'document-policy',
+  'document-policy-report-only',
+  'integrity-policy',
+  'integrity-policy-report-only',
+  'expect-ct',
+  'public-key-pins-report-only',
+  // what a browser remembers for the whole origin
+  'accept-ch',
+  'critical-ch',
+  'use-as-dictionary',
   'referrer-policy',
   'sourcemap',
   'alt-svc',
@@ -157,6 +169,9 @@ function isPolicyHeader(lower: string): boolean {
     lower.startsWith('cross-origin-') ||
     lower.startsWith('x-vcloud-') ||
     lower.startsWith('x-vmware-vcloud-') ||
-    lower.startsWith('proxy-')
+    lower.startsWith('proxy-') ||
+    // Sessions that are bound to the origin, and reports about who visits it.
+    lower.startsWith('sec-') ||
+    lower.startsWith('attribution-reporting-')
   );
 }

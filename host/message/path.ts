@@ -16,9 +16,9 @@ const PLAIN = /^(?:\/[A-Za-z0-9_~:@!$&'()*+,=-][A-Za-z0-9._~:@!$&'()*+,=-]*)+\/?
  * and invalid UTF-8. A trailing slash is kept.
  */
 export function canonicalPath(raw: string): CanonicalPath {
+  if (raw.length > 4_096) return refuse('is longer than 4096 characters');
   if (PLAIN.test(raw)) return { ok: true, path: raw };
   if (!raw.startsWith('/')) return refuse('does not begin with a slash');
-  if (raw.length > 4_096) return refuse('is longer than 4096 characters');
   if (/%(?:2f|5c)/i.test(raw)) return refuse('holds an encoded slash or backslash');
   let path: string;
   try {

@@ -9,6 +9,7 @@ import type { ReplyMessage } from '../message/encode.ts';
 import { isHiddenFromFilter } from '../message/headers.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { LimitsBook } from '../quotas/limits-book.ts';
+import type { Meter } from '../quotas/meter.ts';
 import { checkReply, dispatchCall, type DispatchRooms, type Work } from './dispatch.ts';
 import { watchHeap } from './heap.ts';
 import { noteCall } from './note-call.ts';
@@ -18,6 +19,7 @@ export interface FilterRooms extends DispatchRooms {
   readonly catalogue: () => Catalogue;
   readonly limits: LimitsBook;
   readonly metrics: Metrics;
+  readonly meter: Pick<Meter, 'charge' | 'isSlow'>;
 }
 
 export interface Filtered {
@@ -80,8 +82,12 @@ function failed(
 }
 
 async function runFilter(rooms: FilterRooms, work: Work): Promise<ReplyMessage | Refusal> {
-  const heap = watchHeap(work.plugin, work.call.identity.org);
-  const outcome = await dispatchCall(rooms, work, { settled: heap.settled });
+  const { org } = work.call.identity;
+  const heap = watchHeap(work.plugin, org);
+  // Charged like calls, though never refused for it: vCloud's own answers wait for nobody's quota.
+  const charge = (cpuMs: number) => rooms.meter.charge(work.plugin.guest.plugin, org, cpuMs);
+  const outcome = await dispatchCall(rooms, work, { settled: heap.settled, charge });
+  if (outcome.usage) charge(outcome.usage.cpuMs);
   const reply = checkReply(work, outcome);
   noteCall(rooms, { ...work, heap }, outcome, reply);
   return reply;
@@ -98,6 +104,8 @@ function filterOf(serving: Serving): LivePlugin | null {
 
 function filterWork(rooms: FilterRooms, plugin: LivePlugin, call: Call, deadline: number): Work {
   const seen = call.headers.filter(([name]) => !isHiddenFromFilter(name));
+  const { org } = call.identity;
+  const limits = rooms.limits.forOrg(plugin.guest.limits, org);
   return {
     handler: 'response',
     plugin,
@@ -106,9 +114,9 @@ function filterWork(rooms: FilterRooms, plugin: LivePlugin, call: Call, deadline
     params: {},
     held: [],
     deadline,
-    limits: rooms.limits.forOrg(plugin.guest.limits, call.identity.org),
+    limits,
     config: null,
-    slow: false,
+    slow: rooms.meter.isSlow(plugin.guest.plugin, org, limits),
   };
 }
 

@@ -5,9 +5,11 @@
  */
 
 export interface BucketOptions {
-  /** What it holds at most, and at the beginning. */
+  /** What it holds at most. */
   readonly capacity: number;
   readonly perSecond: number;
+  /** What is in it at the beginning; may be below zero. @default capacity */
+  readonly held?: number;
 }
 
 export interface Bucket {
@@ -19,8 +21,11 @@ export interface Bucket {
   msUntil(wanted: number, nowMs: number): number;
 }
 
-export function createBucket({ capacity, perSecond }: BucketOptions, nowMs: number): Bucket {
-  let held = capacity;
+export function createBucket(
+  { capacity, perSecond, ...start }: BucketOptions,
+  nowMs: number,
+): Bucket {
+  let held = Math.min(capacity, start.held ?? capacity);
   let at = nowMs;
 
   function level(now: number): number {

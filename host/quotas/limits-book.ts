@@ -40,6 +40,10 @@ function isEmpty(limits: SomeLimits): boolean {
 
 const NAMES = Object.keys(LIMITS) as LimitName[];
 
+function isSame(one: SomeLimits, other: SomeLimits): boolean {
+  return NAMES.every((name) => one[name] === other[name]);
+}
+
 export function createLimitsBook(operator: OperatorLimits): LimitsBook {
   const lowered = new WeakMap<Limits, Map<string, Lowered>>();
 
@@ -65,8 +69,11 @@ export function createLimitsBook(operator: OperatorLimits): LimitsBook {
       let known = lowered.get(limits);
       if (!known) lowered.set(limits, (known = new Map()));
       let entry = known.get(orgId);
-      if (entry?.own !== own)
-        known.set(orgId, (entry = { own, result: lower(limits, orgId, own) }));
+      if (entry?.own !== own) {
+        // Settings of others make new objects of these too; isolates and debts go by identity.
+        const result = entry && isSame(entry.own, own) ? entry.result : lower(limits, orgId, own);
+        known.set(orgId, (entry = { own, result }));
+      }
       return entry.result;
     },
   };

@@ -27,6 +27,8 @@ export type Admission =
 export interface Meter {
   /** Count one call of this org, or refuse it. `limits` are those in force for this plug-in and org. */
   admit(plugin: string, org: string, limits: Limits): Admission;
+  /** Whether the org is over its CPU time, of what is neither counted as a call nor refused. */
+  isSlow(plugin: string, org: string, limits: Limits): boolean;
   /** Charge CPU time after a call. */
   charge(plugin: string, org: string, cpuMs: number): void;
 }
@@ -50,8 +52,20 @@ export function createMeter({ maxPairs = 100_000, clock = systemClock }: MeterOp
   function accountOf(key: string, limits: Limits, now: number): Account {
     const known = accounts.get(key);
     if (known && known.limits === limits) return known;
-    const calls = { capacity: limits.burst, perSecond: limits.ratePerSecond };
-    const cpu = { capacity: limits.cpuBucketMs, perSecond: limits.cpuPerSecondMs };
+    // What was spent stays spent: a new version, or another setting, is no way out of a debt.
+    const held = (bucket: Bucket | undefined, before = 0, capacity: number) =>
+      bucket ? bucket.level(now) - before + capacity : capacity;
+    const { burst, cpuBucketMs } = limits;
+    const calls = {
+      capacity: burst,
+      perSecond: limits.ratePerSecond,
+      held: held(known?.calls, known?.limits.burst, burst),
+    };
+    const cpu = {
+      capacity: cpuBucketMs,
+      perSecond: limits.cpuPerSecondMs,
+      held: held(known?.cpu, known?.limits.cpuBucketMs, cpuBucketMs),
+    };
     const made = { limits, calls: createBucket(calls, now), cpu: createBucket(cpu, now) };
     accounts.set(key, made);
     const oldest = accounts.size > maxPairs ? accounts.keys().next().value : undefined;
@@ -70,6 +84,10 @@ export function createMeter({ maxPairs = 100_000, clock = systemClock }: MeterOp
         return refused('RATE_EXCEEDED', calls.msUntil(1, now), rateOf(calls, limits, now));
       calls.take(1, now);
       return { ok: true, slow: cpuLevel <= 0, rate: rateOf(calls, limits, now) };
+    },
+    isSlow(plugin, org, limits) {
+      const now = clock.monotonic();
+      return accountOf(`${plugin}\n${org}`, limits, now).cpu.level(now) <= 0;
     },
     charge(plugin, org, cpuMs) {
       accounts.get(`${plugin}\n${org}`)?.cpu.take(cpuMs, clock.monotonic());

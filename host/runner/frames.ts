@@ -13,6 +13,13 @@
  */
 export const SCRIPT_END = '\n;0';
 
+const MAX_LOAD_MICROS = 0x3fff_ffff;
+
+/** Bit 0: prelude cache rejected, bit 1: main cache rejected; above them the CPU of loading in microseconds. */
+export function openedValue(rejected: number, micros: number): number {
+  return (rejected & 3) + 4 * Math.min(micros, MAX_LOAD_MICROS);
+}
+
 /** Host to runner. */
 export type ToRunner =
   /** The trusted script that runs first in every isolate. */
@@ -94,15 +101,20 @@ export type OverCause =
 export type FromRunner =
   /** The program is up and isolated-vm is loaded. */
   | { readonly type: 'ready' }
-  /** The plug-in is loaded; `value`: bit 0 prelude cache rejected, bit 1 main cache rejected; body: JSON handler names. */
+  /** The plug-in is loaded; `value` as `openedValue` has it; body: JSON handler names. */
   | {
       readonly type: 'opened';
       readonly slot: number;
       readonly value: number;
       readonly body: string;
     }
-  /** The plug-in could not be loaded; `gone` follows. */
-  | { readonly type: 'refused'; readonly slot: number; readonly body: string }
+  /** The plug-in could not be loaded; `value` is CPU in microseconds; `gone` follows. */
+  | {
+      readonly type: 'refused';
+      readonly slot: number;
+      readonly value: number;
+      readonly body: string;
+    }
   /** The guest's reply; `value` is CPU in microseconds. */
   | {
       readonly type: 'reply';

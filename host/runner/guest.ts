@@ -5,7 +5,7 @@
 import type ivm from 'isolated-vm';
 import { CpuMeter, EntryMeter } from './cpu-meter.ts';
 import { Entrance, isTimeout, type Doorkeeper } from './entrance.ts';
-import type { FromRunner, OverCause, RunnerPlan } from './frames.ts';
+import { openedValue, type FromRunner, type OverCause, type RunnerPlan } from './frames.ts';
 import type { GuestKit } from './kit.ts';
 import { Heap } from './heap.ts';
 import { loadFailure } from './load-failure.ts';
@@ -53,6 +53,8 @@ export class Guest implements Room, Doorkeeper {
     this.#first = this.#seats[0] as Seat;
     this.#voices = new Voices(this.#seats, (seat, id) => this.enter(seat, 'timer', id, ''));
     this.#loading = createLoading(blank, kit, {
+      // What is the same for all plug-ins is charged to nobody.
+      onOwned: () => this.#cpu.restart(),
       onMessage: (...message) => this.onPost(...message),
       onCatastrophe: (text) => this.#onCatastrophe(text),
     });
@@ -108,6 +110,7 @@ export class Guest implements Room, Doorkeeper {
     try {
       const { enter, rejected, handlers } = await this.#loading.run();
       this.#entrance.open(enter);
+      const value = openedValue(rejected, this.#cpu.spentMicros());
       this.#cpu.restart();
       this.#state = 'open';
       this.#isLoaded = true;
@@ -116,7 +119,7 @@ export class Guest implements Room, Doorkeeper {
         this.#kit.place(seat);
       }
       this.#heap.noteIdle(0);
-      this.send({ type: 'opened', slot: this.#slot, value: rejected, body: handlers });
+      this.send({ type: 'opened', slot: this.#slot, value, body: handlers });
       this.#kit.blanks.opened(this.plan.memoryMb);
     } catch (error) {
       this.#loadFailed(error);
@@ -130,7 +133,8 @@ export class Guest implements Room, Doorkeeper {
     if (this.ending) return;
     if (this.#isolate.isDisposed) return this.#full();
     if (isTimeout(error)) return this.over(this.#first, 'entry', true);
-    this.send({ type: 'refused', slot: this.#slot, body: loadFailure(error) });
+    const value = this.#cpu.spentMicros();
+    this.send({ type: 'refused', slot: this.#slot, value, body: loadFailure(error) });
     this.dispose();
   }
 

@@ -31,6 +31,8 @@ const MAX_HANDLERS_CHARS = 200;
 const MAX_REASON_CHARS = 1_000;
 
 interface Listener extends Pick<Owner, 'onCatastrophe'> {
+  /** The prelude is in the isolate; nothing of the plug-in is. */
+  readonly onOwned: () => void;
   /** Gets what the guest posts once it is loaded. */
   readonly onMessage: OnMessage;
 }
@@ -38,7 +40,7 @@ interface Listener extends Pick<Owner, 'onCatastrophe'> {
 export function createLoading(
   blank: Blank,
   { plan, main }: Scripts,
-  { onMessage, onCatastrophe }: Listener,
+  { onOwned, onMessage, onCatastrophe }: Listener,
 ): Loading {
   const handlers = Promise.withResolvers<string>();
   // Whoever does not get so far as to wait for it learns what went wrong from the scripts.
@@ -63,6 +65,7 @@ export function createLoading(
   return {
     async run() {
       const { context, enter, ...prelude } = await blank.own({ post, onCatastrophe });
+      onOwned();
       let rejected = prelude.rejected ? 1 : 0;
       if (await runScript(blank.isolate, context, main, plan.loadWallMs)) rejected |= 2;
       // A promise that the plug-in rejected and nobody handles is no reason to refuse it.

@@ -14,6 +14,8 @@ export interface InstalledVersion {
   readonly archive: string;
   /** Source map of main.js as a blob; it never reaches a guest. */
   readonly sourceMap: string | null;
+  /** Of archive and source map. Not there in records of before. */
+  readonly bytes?: number;
   /** Taken without a signature, as only a host in development does. */
   readonly unsigned: boolean;
   /** Epoch ms. */

@@ -14,7 +14,7 @@ export type Json =
 
 /** When an entry goes, and over what it may be written. */
 export interface KvPutOptions {
-  /** The entry is gone after this many milliseconds. */
+  /** The entry is gone after this many milliseconds, at most those of a hundred years. */
   readonly expiresInMs?: number;
   /** Write only over this version; 0 means only when there is no entry. */
   readonly ifVersion?: number;

@@ -17,7 +17,7 @@ import {
 import { hasStatus } from '../../vcloud/errors.ts';
 import { checkArguments } from '../arguments.ts';
 import type { Binding, Grant } from '../binding.ts';
-import { discreet, orgUuid } from '../vcloud/access.ts';
+import { discreet, orgUuid, type Charged } from '../vcloud/access.ts';
 import type { HeldBlockingTask } from './held.ts';
 
 /** The event of one call, by the host's own record. */
@@ -36,7 +36,7 @@ export interface EventBindingRooms {
   /** The event that this call was made for; null for calls without one. */
   readonly eventOf: (grant: Grant) => EventInHand | null;
   /** Takes one request from the plug-in's rate and gives the client. Throws `VCLOUD_RATE_EXCEEDED`. */
-  readonly charge: (plugin: string) => VcloudClient;
+  readonly charge: (grant: Charged) => VcloudClient;
 }
 
 const MESSAGE_CHARS = 2_000;
@@ -62,7 +62,7 @@ export function createBlockingTaskBinding(rooms: EventBindingRooms): Binding {
   async function updateProgress(grant: Grant, args: unknown) {
     const [message, options] = checkArguments('blockingTask', progressArguments, args);
     const { held } = inHand(rooms, grant);
-    rooms.charge(grant.plugin);
+    rooms.charge(grant);
     const text = message || `${grant.plugin} is at work`;
     const timeoutAt = await held.extend(text, options?.timeoutMs ?? null).catch(tellGuest);
     return { timeoutAt, decideBy: held.task.dueAt };
@@ -119,7 +119,7 @@ async function resolve(
   if (address === null) return null;
   const headers = { 'x-vmware-vcloud-tenant-context': orgUuid(grant) };
   try {
-    return await resolveEntity(charge(grant.plugin), address, { signal, headers });
+    return await resolveEntity(charge(grant), address, { signal, headers });
   } catch (error) {
     // vCloud says 403 for what does not exist as well.
     if (hasStatus(error, 400, 403, 404)) return null;

@@ -9,7 +9,7 @@ import type { OpenBlockingStore } from '../../storage/open-blocking.ts';
 import type { VcloudClient } from '../../vcloud/client.ts';
 import { uuidOf } from '../../vcloud/links.ts';
 import type { Binding, Grant } from '../binding.ts';
-import { createAccess } from '../vcloud/access.ts';
+import { createAccess, type Charged } from '../vcloud/access.ts';
 import { createBlockingTaskBinding, createNotificationBinding, type EventInHand } from './index.ts';
 import {
   openBlockingWatch,
@@ -117,7 +117,7 @@ export function openNotificationBindings(
   const events = new Map<string, EventInHand>();
   const bindingRooms = {
     eventOf: (grant: Grant) => events.get(keyOf(grant)) ?? null,
-    charge: (plugin: string) => access.charge(plugin),
+    charge: (grant: Charged) => access.charge(grant),
   };
 
   return {

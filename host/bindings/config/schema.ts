@@ -16,6 +16,12 @@ type At = readonly (string | number)[];
 
 const MAX_DEPTH = 10;
 const MAX_NODES = 500;
+/**
+ * Linear time is the length of the text times the size of the compiled pattern, and all of it is spent in this
+ * process: 65,000 characters against the worst 500 of a pattern took 24 s.
+ */
+const MAX_PATTERN_STEPS = 400;
+const MAX_PATTERN_TEXT = 4_096;
 
 /** They check nothing; `default` fills in. */
 const NOTES = new Set(['$schema', '$comment', 'title', 'description', 'examples', 'default']);
@@ -120,8 +126,12 @@ function readString(node: Json, at: At): z.ZodType {
 function matches(pattern: string, at: At): [(text: string) => boolean, string] {
   try {
     const compiled = RE2JS.compile(pattern);
+    if (compiled.programSize() > MAX_PATTERN_STEPS) throw new Error('too many steps');
     // As JSON Schema has it, a pattern is looked for anywhere in the text.
-    return [(text) => compiled.matcher(text).find(), `does not match ${pattern}`];
+    return [
+      (text) => text.length <= MAX_PATTERN_TEXT && compiled.test(text),
+      `does not match ${pattern}, or has more than ${MAX_PATTERN_TEXT} characters`,
+    ];
   } catch (error) {
     throw wrong([...at, 'pattern'], `not understood by RE2: ${messageOf(error)}`);
   }

@@ -84,7 +84,7 @@ async function emit(
     User: { href: `${access.origin}/api/admin/user/${user}` },
     ...(properties.length > 0 ? { EventProperties: { EventProperty: properties } } : {}),
   };
-  const client = access.charge(grant.plugin);
+  const client = access.charge(grant);
   try {
     const wanted = { rel: 'event:create', otherwise: `/api/admin/org/${org}/events` };
     const path = await links.find(client, org, wanted, signal);

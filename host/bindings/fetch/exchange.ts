@@ -36,6 +36,8 @@ const MAX_HEADER_BYTES = 16_384;
 const ACCEPT_ENCODING = 'gzip, deflate, br';
 /** An honest server compresses once. */
 const MAX_ENCODINGS = 2;
+/** Answers with a status of 1xx before the real one: without a bound a server sends them for as long as it likes. */
+const MAX_INFORMATION = 16;
 
 /** The head of the answer; its body waits to be read or destroyed. Rejects with what the socket said. */
 export function send(outgoing: Outgoing, connection: Connection): Promise<IncomingMessage> {
@@ -64,6 +66,12 @@ export function send(outgoing: Outgoing, connection: Connection): Promise<Incomi
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
     // Errors after the answer has begun reach whoever reads it; this listener keeps them from being thrown.
     request.on('response', resolve).on('error', reject);
+    let informed = 0;
+    // `continue` comes for 100, `information` for all of them.
+    request.on('information', () => {
+      informed += 1;
+      if (informed > MAX_INFORMATION) request.destroy(new Error('too many interim answers'));
+    });
     request.on('upgrade', (_, socket: Duplex) => {
       socket.destroy();
       reject(new Error('an upgrade that nobody asked for'));

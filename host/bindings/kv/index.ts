@@ -27,6 +27,9 @@ export const KV_DEFAULTS = {
   bytes: 16_777_216,
 } as const satisfies KvLimits;
 
+/** A hundred years: what lies beyond the numbers of the store could be written and never read. */
+const MAX_EXPIRY_MS = 3_155_760_000_000;
+
 const text = z.string().min(1);
 const key = z.tuple([text]);
 const put = z.tuple([
@@ -34,7 +37,7 @@ const put = z.tuple([
   z.unknown(),
   z
     .strictObject({
-      expiresInMs: z.number().int().positive().optional(),
+      expiresInMs: z.number().int().positive().max(MAX_EXPIRY_MS).optional(),
       ifVersion: z.number().int().min(0).optional(),
     })
     .nullish(),

@@ -84,7 +84,7 @@ export function createTasksBinding(rooms: TasksRooms): TasksBinding {
   async function update(grant: Grant, args: unknown) {
     const [{ id, progress, details }] = checkArguments('tasks', updateArguments, args);
     const task = calls.find(grant, id);
-    rooms.access.charge(grant.plugin);
+    rooms.access.charge(grant);
     const change = { progress: progress ?? null, details: details ?? null };
     return { cancelRequested: await task.update(change) };
   }
@@ -194,7 +194,7 @@ async function createTask(
       'BINDING_DENIED',
       'tasks: only the calls of an extension service have them',
     );
-  const client = access.charge(plugin);
+  const client = access.charge(grant);
   const key = randomUUID();
   const { operation, operationName, details = null, owner } = wish;
   const value = newTask({

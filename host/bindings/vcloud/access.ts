@@ -15,7 +15,10 @@ export interface AccessOptions {
   /** Null where no vCloud is configured: then every call is refused. */
   readonly client: VcloudClient | null;
   readonly clock?: Clock;
-  /** Requests of one plug-in over all orgs, and how many at once after a quiet time. @default 20 and 40 */
+  /**
+   * Requests of one plug-in over all orgs, and how many at once after a quiet time. An org that makes more than a
+   * quarter of either leaves half of what is saved up to the others. @default 20 and 40
+   */
   readonly requestsPerSecond?: number;
   readonly burst?: number;
 }
@@ -32,6 +35,9 @@ export interface AccessCall {
   readonly accept?: string;
 }
 
+/** Who pays for a request. */
+export type Charged = Pick<Grant, 'plugin' | 'org'>;
+
 export interface VcloudAccess {
   /** Origin of the configured vCloud, for hrefs inside documents. */
   readonly origin: string;
@@ -44,16 +50,16 @@ export interface VcloudAccess {
    * The client itself, for one request whose path the host makes; it throws as `send` does, but for what the
    * client throws: give that to `discreet`.
    */
-  charge(plugin: string): VcloudClient;
+  charge(grant: Charged): VcloudClient;
 }
 
 export function createAccess(options: AccessOptions): VcloudAccess {
   const { client } = options;
   const take = createRates(options);
 
-  function charge(plugin: string): VcloudClient {
+  function charge(grant: Charged): VcloudClient {
     if (!client) throw new HostError('VCLOUD_UNAVAILABLE', 'no vCloud is configured');
-    take(plugin);
+    take(grant);
     return client;
   }
 
@@ -61,7 +67,7 @@ export function createAccess(options: AccessOptions): VcloudAccess {
     origin: client?.origin ?? '',
     charge,
     async send(grant, { method, path, body, type, accept }, signal) {
-      const charged = charge(grant.plugin);
+      const charged = charge(grant);
       try {
         return await charged.request(method, path, {
           headers: { 'x-vmware-vcloud-tenant-context': orgUuid(grant) },
@@ -96,20 +102,42 @@ export function discreet(error: unknown): unknown {
   return error;
 }
 
-function createRates(options: AccessOptions): (plugin: string) => void {
+/** What an org may always take, as part of rate and burst; and what is kept for others when it takes more. */
+const SHARE = 0.25;
+const KEPT = 0.5;
+/** Pairs of plug-in and org that are remembered; over it all are forgotten. */
+const MAX_PAIRS = 10_000;
+
+function createRates(options: AccessOptions): (grant: Charged) => void {
   const { clock = systemClock } = options;
   const perSecond = options.requestsPerSecond ?? ACCESS_DEFAULTS.requestsPerSecond;
   const capacity = options.burst ?? ACCESS_DEFAULTS.burst;
+  const whole = { capacity, perSecond };
+  const share = { capacity: Math.max(1, capacity * SHARE), perSecond: perSecond * SHARE };
   const buckets = new Map<string, Bucket>();
-  return (plugin) => {
+  const shares = new Map<string, Bucket>();
+
+  return ({ plugin, org }) => {
     const now = clock.monotonic();
-    let bucket = buckets.get(plugin);
-    if (!bucket) buckets.set(plugin, (bucket = createBucket({ capacity, perSecond }, now)));
-    if (bucket.level(now) < 1)
+    if (shares.size > MAX_PAIRS) shares.clear();
+    const bucket = bucketOf(buckets, plugin, () => createBucket(whole, now));
+    const own = bucketOf(shares, `${plugin}\n${org}`, () => createBucket(share, now));
+    const isModest = own.level(now) >= 1;
+    const wanted = isModest ? 1 : Math.max(1, capacity * KEPT);
+    if (bucket.level(now) < wanted)
       throw new HostError(
         'VCLOUD_RATE_EXCEEDED',
-        `more than ${perSecond} requests to vCloud a second; again in ${Math.ceil(bucket.msUntil(1, now))} ms`,
+        `more than ${perSecond} requests to vCloud a second; again in ${Math.ceil(bucket.msUntil(wanted, now))} ms`,
       );
     bucket.take(1, now);
+    if (isModest) own.take(1, now);
   };
+}
+
+function bucketOf(buckets: Map<string, Bucket>, key: string, make: () => Bucket): Bucket {
+  const known = buckets.get(key);
+  if (known) return known;
+  const made = make();
+  buckets.set(key, made);
+  return made;
 }

@@ -16,6 +16,7 @@ import { checkClaims } from '../live/claims.ts';
 import type { Keeper } from '../live/keeper.ts';
 import type { Logbook } from '../live/logbook.ts';
 import * as records from './record.ts';
+import { checkRoom } from './room.ts';
 import type { Turns } from '../live/turns.ts';
 
 export interface InstallerOptions {
@@ -41,6 +42,8 @@ interface Arrival {
 
 type Install = (archive: Uint8Array, source: CheckedSource, upload: Upload) => Promise<Uploaded>;
 
+const MAX_TERMS = 5_000;
+
 /** No plug-in has this name: what may claim what others hold goes live one after the other. */
 export const GOING_LIVE = '*';
 
@@ -65,6 +68,11 @@ async function installOne(options: InstallerOptions, arrival: Arrival): Promise<
   if (await isSame(options, arrival, record)) return { ...answer, state: 'same' };
   checkVersion(record, source, upload.force ?? false);
   checkClaims(source, catalogue.others(name));
+  checkRoom(await installed.list(), {
+    plugin: name,
+    owner: source.owner,
+    bytes: arrival.archive.byteLength + (upload.sourceMap?.byteLength ?? 0),
+  });
   const plugin = await keeper.prepare(source);
   if (!upload.force) checkConfigs(options.tenants, plugin);
 
@@ -74,6 +82,7 @@ async function installOne(options: InstallerOptions, arrival: Arrival): Promise<
   const growth = allows ? [] : growthOf(terms, record.allowed);
   // Nothing that waits changes what is allowed.
   const allowed = growth.length > 0 ? record.allowed : records.union(record.allowed, terms);
+  checkTerms(allowed);
   return turns.run(GOING_LIVE, async () => {
     checkClaims(source, catalogue.others(name));
     if (!known) await forgetTraces(options, name);
@@ -221,6 +230,15 @@ function checkVersion(
     );
 }
 
+/** They are of all versions there ever were, and kept in one record. */
+function checkTerms(allowed: readonly string[]): void {
+  if (allowed.length <= MAX_TERMS) return;
+  throw new HostError(
+    'BUNDLE_TOO_LARGE',
+    `its versions have asked for more than ${MAX_TERMS} different things: remove it and install it anew`,
+  );
+}
+
 /** What orgs have set must fit before their next call finds that it does not. */
 function checkConfigs(tenants: TenantStore, { manifest, config }: LivePlugin): void {
   const { name, version } = manifest;
@@ -254,6 +272,7 @@ async function withVersion(
     digest: source.digest,
     archive: await installed.putBlob(archive),
     sourceMap: map === null ? (known?.sourceMap ?? null) : await installed.putBlob(map),
+    bytes: archive.byteLength + (map?.byteLength ?? 0),
     unsigned: source.unsigned,
     installedAt: Date.now(),
     by: upload.actor.who,

@@ -6,7 +6,8 @@ import { createConfigSchema } from '../../bindings/config/index.ts';
 import { HostError } from '../../kernel/errors.ts';
 import { LIMITS, type LimitName } from '../../quotas/limits.ts';
 import type { InstalledStore } from '../../storage/installed.ts';
-import type { TenantStore } from '../../storage/tenants.ts';
+import { configText } from '../../storage/tenant-values.ts';
+import { TENANT_DEFAULTS, type TenantStore } from '../../storage/tenants.ts';
 import type { Actor, PluginAdmin, PluginView, Scope } from './admin.ts';
 import type { Catalogue } from '../live/catalogue.ts';
 import type { Keeper } from '../live/keeper.ts';
@@ -40,6 +41,9 @@ type TenantAdmin = Pick<
 
 const ORG = /^urn:vcloud:org:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 
+/** Orgs of one plug-in for which its owner may keep settings. */
+const OWNERS_ORGS = 5_000;
+
 export function createTenantAdmin(options: TenantAdminOptions): TenantAdmin {
   const { tenants, view } = options;
   return {
@@ -52,6 +56,8 @@ export function createTenantAdmin(options: TenantAdminOptions): TenantAdmin {
     pin: (scope, version, actor) => pin(options, scope, version, actor),
     async setConfig(given, config, actor) {
       const scope = await checked(options, given, actor);
+      // Before it is checked by a schema, whose patterns may be slow on much text.
+      configText(config, TENANT_DEFAULTS.configBytes);
       if (config !== null) (await schemaFor(options, scope)).parse(config);
       await tenants.setConfig(scope, config, actor.who);
     },
@@ -127,7 +133,7 @@ async function pin(
 
 /** Throws for what the actor may not know of, and for orgs that can't have the plug-in. */
 async function checked(
-  { view }: TenantAdminOptions,
+  { view, tenants }: TenantAdminOptions,
   { plugin, org: given }: Scope,
   actor: Actor,
 ): Promise<Scope> {
@@ -135,7 +141,17 @@ async function checked(
   const { owner, ownerKind } = await view(plugin, actor);
   if (ownerKind === 'org' && owner.toLowerCase() !== org)
     throw new HostError('TENANT_INVALID', `${plugin} belongs to an org and is for that org only`);
+  if (actor.owner !== null) checkOrgs(tenants.orgsOf(plugin), org);
   return { plugin, org };
+}
+
+/** Nobody knows which orgs there are: an owner could make up any number of them, and keep something for each. */
+function checkOrgs(known: readonly string[], org: string): void {
+  if (known.length < OWNERS_ORGS || known.includes(org)) return;
+  throw new HostError(
+    'TENANT_INVALID',
+    `settings of ${OWNERS_ORGS} orgs are kept: only the operator may add more`,
+  );
 }
 
 function tenantView(tenants: TenantStore, scope: Scope) {

@@ -4,6 +4,7 @@
  */
 import { HostError } from '../../kernel/errors.ts';
 import type { Manifest, ManifestRoute } from '../manifest/manifest.ts';
+import { takenBy } from './filters.ts';
 import { compilePattern, intersect, overlaps, type Pattern } from './routes.ts';
 import type { LivePlugin } from './plugin.ts';
 
@@ -22,9 +23,11 @@ function refuseSameService({ manifest }: Claimant, { manifest: held }: Claimant)
   const { exchange, routingKey, namespace } = manifest.vcloud;
   if (held.vcloud.namespace.toLowerCase() === namespace.toLowerCase())
     throw taken(`the namespace ${namespace}`, held);
-  const sameKey = held.vcloud.exchange === exchange && held.vcloud.routingKey === routingKey;
+  // With the dots elsewhere it is another address, and the same queue at the broker.
+  const sameQueue =
+    `${held.vcloud.exchange}.${held.vcloud.routingKey}` === `${exchange}.${routingKey}`;
   // What extends a service shares its address, which `checkTenants` looks at.
-  if (sameKey && manifest.extends === undefined && held.extends === undefined)
+  if (sameQueue && manifest.extends === undefined && held.extends === undefined)
     throw taken(`the routing key ${routingKey} of ${exchange}`, held);
   // Of two that decide on the same operation the faster would win, its policy for failures too.
   const decided = held.blockingTasks?.operations ?? [];
@@ -49,6 +52,15 @@ function refuseSamePaths({ manifest, owner }: Claimant, holder: Claimant): void 
     );
     if (other) throw taken(shown(path, other.path), held);
   }
+  if (!isOwn) refuseFilters(manifest, held);
+}
+
+/** Filters decide which service vCloud calls, whatever routes there are behind them. */
+function refuseFilters(manifest: Manifest, held: Manifest): void {
+  const mine = takenBy(manifest, held);
+  if (mine) throw taken(`the path ${mine.path}, which the filter ${mine.filter} takes,`, held);
+  const theirs = takenBy(held, manifest);
+  if (theirs) throw taken(`the path ${theirs.path}, by the filter ${theirs.filter},`, held);
 }
 
 interface ClaimedPath {

@@ -108,6 +108,10 @@ const localization = z.record(
   z.record(text(255), z.string().max(2_000)),
 );
 
+/** A service's queue is `vcx.EXCHANGE.ROUTINGKEY`; those of notifications are `vcx.events.NAME`. */
+const OF_VCX = /^(?:vcx\.|(?:events|dead|canary)(?:\.|$))/;
+const amqpName = text(255).regex(/^[\x21-\x7e]+$/, 'printable ASCII without spaces');
+
 /** Of the service record: of two services that filter the same path vCloud calls the one with more. */
 export const DEFAULT_PRIORITY = 50;
 
@@ -122,12 +126,15 @@ export const vcloudSchema = z.strictObject({
       (name) => !/^com\.vmware\.vcloud/i.test(name),
       'vCloud keeps com.vmware.vcloud for itself',
     ),
-  exchange: text(255),
-  routingKey: text(255),
+  exchange: amqpName.refine(
+    (name) => !OF_VCX.test(name),
+    'vcx keeps vcx.* for itself, and events, dead and canary, which would be names of its queues',
+  ),
+  routingKey: amqpName,
   priority: z.int().min(0).max(100).default(DEFAULT_PRIORITY),
   vendor: z.string().max(128).optional(),
   authorizationEnabled: z.boolean().default(false),
-  apiFilters: z.array(apiFilter).default([]),
+  apiFilters: z.array(apiFilter).max(50).default([]),
   serviceLinks: z.array(serviceLink).default([]),
   rights: z.array(right).default([]),
   apiDefinitions: z.array(apiDefinition).optional(),

@@ -5,6 +5,8 @@
  * The key that seals must be the same on all hosts. When the bucket is full, calls that must not run twice are
  * refused: to make room by dropping entries would let them run twice.
  */
+import { z } from 'zod';
+
 import {
   JOURNAL_DEFAULTS,
   type Begun,
@@ -184,6 +186,16 @@ function forgetOldest(remembered: Set<string> | Map<string, unknown>): void {
   if (remembered.size > MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
 }
 
+/** More pieces than any reply has: each is looked up. */
+const MAX_PIECES = 1_000;
+
+const headSchema = z.object({
+  digest: z.string(),
+  owner: z.string(),
+  pieces: z.int().min(0).max(MAX_PIECES),
+  answered: z.boolean(),
+});
+
 /** One line of JSON, then the sealed reply. */
 function encode(head: Head, body: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body]);
@@ -193,7 +205,7 @@ function encode(head: Head, body: Uint8Array): Uint8Array {
 function decode(revision: number, value: Uint8Array): Stored | null {
   const end = value.indexOf(0x0a);
   try {
-    const head = JSON.parse(Buffer.from(value.subarray(0, end)).toString('utf8')) as Head;
+    const head = headSchema.parse(JSON.parse(Buffer.from(value.subarray(0, end)).toString('utf8')));
     return { ...head, revision, body: value.subarray(end + 1) };
   } catch {
     return null;

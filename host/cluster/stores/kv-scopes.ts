@@ -45,7 +45,8 @@ export interface KvScopesOptions {
 interface Scope {
   readonly parts: Map<string, Change>;
   loaded: Promise<void> | null;
-  order: readonly Held[] | null;
+  /** By key; null until it is asked for. */
+  order: Held[] | null;
   total: Total | null;
 }
 
@@ -149,8 +150,52 @@ function apply(scope: Scope, part: string, change: Change): void {
     return;
   }
   scope.parts.set(part, change);
-  scope.total = null;
-  scope.order = null;
+  const before = known && !('removed' in known) ? known : null;
+  const after = 'removed' in change ? null : change;
+  scope.total = moved(scope.total, before, after);
+  if (scope.order) reorder(scope.order, before, after);
+}
+
+/** The total after one change, without looking at all keys; null where their ends must be looked at. */
+function moved(total: Total | null, before: Held | null, after: Held | null): Total | null {
+  if (!total || (before ?? after)?.endsAt !== null || (after && after.endsAt !== null)) return null;
+  const keys = total.keys + Number(after !== null) - Number(before !== null);
+  return { ...total, keys, bytes: total.bytes + (after?.bytes ?? 0) - (before?.bytes ?? 0) };
+}
+
+/** Sorting ten thousand keys anew for every list after a put would hold the host up for a tenth of a second. */
+function reorder(order: Held[], before: Held | null, after: Held | null): void {
+  const key = (after ?? before)?.key;
+  if (key === undefined) return;
+  const at = placeOf(order, key);
+  const isThere = order[at]?.key === key ? 1 : 0;
+  order.splice(at, isThere, ...(after ? [after] : []));
+}
+
+/** Index of the first key that is not before this one. */
+function placeOf(order: readonly Held[], key: string): number {
+  let [low, high] = [0, order.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareCodePoints(order[middle]?.key ?? '', key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** As the bytes of UTF-8 are ordered. Units of surrogate pairs stand for code points above all others. */
+export function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at += 1) {
+    const [one, other] = [a.charCodeAt(at), b.charCodeAt(at)];
+    if (one !== other) return rankOf(one) - rankOf(other);
+  }
+  return a.length - b.length;
+}
+
+function rankOf(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 function here(scope: Scope): Held[] {
@@ -158,7 +203,7 @@ function here(scope: Scope): Held[] {
 }
 
 function ordered(scope: Scope): readonly Held[] {
-  scope.order ??= here(scope).toSorted((a, b) => Buffer.from(a.key).compare(Buffer.from(b.key)));
+  scope.order ??= here(scope).toSorted((a, b) => compareCodePoints(a.key, b.key));
   return scope.order;
 }
 

@@ -2,13 +2,16 @@
  * The kv port on NATS: a bucket for all scopes, compare-and-set by revision, ends by the clock of the server.
  * May import: kernel, storage, cluster.
  */
+import { z } from 'zod';
+
 import { HostError, messageOf } from '../../kernel/errors.ts';
 import type { KvEntry, KvPage, KvPut, KvScope, KvStore } from '../../storage/kv-store.ts';
 import { openBucket, type Bucket } from '../link/bucket.ts';
 import { keyOf, keyPart } from '../link/keys.ts';
 import type { Link } from '../link/link.ts';
 import type { Pulse } from '../pulse.ts';
-import { openKvScopes, type Held, type KvScopes } from './kv-scopes.ts';
+import { createKvMarkers, type KvMarkers, type KvMarkersOptions } from './kv-markers.ts';
+import { compareCodePoints, openKvScopes, type Held, type KvScopes } from './kv-scopes.ts';
 
 export interface NatsKvParts {
   readonly link: Link;
@@ -18,6 +21,7 @@ export interface NatsKvParts {
   readonly maySweep?: () => boolean;
   /** Ms between two sweeps, which read the whole bucket. @default 3600000 */
   readonly sweepMs?: number;
+  readonly markers?: Pick<KvMarkersOptions, 'most' | 'keepMs'>;
 }
 
 /** To change a key that others keep writing to. */
@@ -32,7 +36,8 @@ export async function openNatsKv(parts: NatsKvParts): Promise<KvStore> {
   const { link, maySweep = () => true, sweepMs = 3_600_000 } = parts;
   const bucket = await openBucket(link, 'kv');
   const scopes = await openKvScopes({ bucket, held: heldOf });
-  const store = new NatsKv(bucket, scopes, parts);
+  const markers = createKvMarkers({ ...parts.markers, link, bucket });
+  const store = new NatsKv({ bucket, scopes, markers }, parts);
   const timer = setInterval(() => {
     if (maySweep())
       void store.sweep().catch((error: unknown) => {
@@ -43,20 +48,29 @@ export async function openNatsKv(parts: NatsKvParts): Promise<KvStore> {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       scopes[Symbol.dispose]();
+      await markers[Symbol.asyncDispose]();
     },
   });
+}
+
+interface Rooms {
+  readonly bucket: Bucket;
+  readonly scopes: KvScopes;
+  readonly markers: KvMarkers;
 }
 
 class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
   readonly #bucket: Bucket;
   readonly #scopes: KvScopes;
+  readonly #markers: KvMarkers;
   readonly #clock: Link['settings']['clock'];
   readonly #pulse: NatsKvParts['pulse'];
   readonly #replicated: boolean;
 
-  constructor(bucket: Bucket, scopes: KvScopes, { link, pulse }: NatsKvParts) {
+  constructor({ bucket, scopes, markers }: Rooms, { link, pulse }: NatsKvParts) {
     this.#bucket = bucket;
     this.#scopes = scopes;
+    this.#markers = markers;
     this.#clock = link.settings.clock;
     this.#pulse = pulse;
     this.#replicated = link.settings.replicas > 1;
@@ -82,12 +96,15 @@ class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
   }
 
   async delete(scope: KvScope, key: string): Promise<boolean> {
+    const name = scopeName(scope);
+    this.#markers.checkRoom(name);
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const found = await this.#live(scope, key);
       if (!found) return false;
       const revision = await this.#bucket.mark(nameOfKey(scope, key), found.revision);
       if (revision === null) continue;
-      this.#scopes.wrote(scopeName(scope), keyPart(key), { revision, removed: true });
+      this.#markers.left(name, revision);
+      this.#scopes.wrote(name, keyPart(key), { revision, removed: true });
       return true;
     }
     // Others write it all the time: removed before their next write is as good as any other order.
@@ -99,12 +116,11 @@ class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
     { prefix, limit, cursor }: { prefix: string; limit: number; cursor: string | null },
   ): Promise<KvPage> {
     const now = this.#pulse.now();
-    const after = cursor === null ? null : Buffer.from(cursor);
     const matching = (await this.#scopes.sorted(scopeName(scope))).filter(
       ({ key, endsAt }) =>
         key.startsWith(prefix) &&
         (endsAt === null || endsAt > now) &&
-        (after === null || Buffer.from(key).compare(after) > 0),
+        (cursor === null || compareCodePoints(key, cursor) > 0),
     );
     const keys = matching.slice(0, limit).map(({ key }) => key);
     return { keys, cursor: matching.length > limit ? (keys.at(-1) ?? null) : null };
@@ -128,6 +144,7 @@ class NatsKv implements Omit<KvStore, typeof Symbol.asyncDispose> {
   async #end(scope: KvScope, { key, revision: ended }: Held): Promise<void> {
     const revision = await this.#bucket.mark(nameOfKey(scope, key), ended);
     if (revision === null) return;
+    this.#markers.left(scopeName(scope), revision);
     this.#scopes.wrote(scopeName(scope), keyPart(key), { revision, removed: true });
   }
 
@@ -193,6 +210,8 @@ interface Value extends KvScope {
 const scopeName = ({ plugin, org }: KvScope) => keyOf(plugin, org);
 const nameOfKey = ({ plugin, org }: KvScope, key: string) => `d.${keyOf(plugin, org, key)}`;
 
+const headSchema = z.tuple([z.string(), z.string(), z.string(), z.number().nullable()]);
+
 /** One line of JSON, then the value as it is. */
 function encode({ plugin, org, key, endsAt, value }: Value): Uint8Array {
   return Buffer.from(`${JSON.stringify([plugin, org, key, endsAt])}\n${value}`);
@@ -206,12 +225,8 @@ export function decodeValue(
   const text = Buffer.from(bytes).toString('utf8');
   const end = text.indexOf('\n');
   try {
-    const [plugin, org, key, endsAt] = JSON.parse(text.slice(0, end)) as [
-      string,
-      string,
-      string,
-      number | null,
-    ];
+    const head = headSchema.parse(JSON.parse(text.slice(0, end)));
+    const [plugin, org, key, endsAt] = head;
     return { plugin, org, key, endsAt, value: text.slice(end + 1), revision };
   } catch {
     return null;

@@ -192,6 +192,8 @@ const ownerKey = (id: string) => `o.${keyPart(id)}`;
 
 function decodeKept<T>(value: Uint8Array): Kept<T> {
   const kept = JSON.parse(Buffer.from(value).toString('utf8')) as Kept<T>;
-  if (typeof kept.owner !== 'string') throw new Error('not an entry with a lease');
+  const { owner, until, item } = kept;
+  if (typeof owner !== 'string' || typeof until !== 'number' || typeof item !== 'object')
+    throw new Error('not an entry with a lease');
   return kept;
 }

@@ -2,6 +2,8 @@
  * Names and contents of the entries in the bucket of tenants, and how they are changed.
  * May import: storage, cluster.
  */
+import { z } from 'zod';
+
 import type { NewChange } from '../../storage/changes.ts';
 import type { SettingKind } from '../../storage/tenant-values.ts';
 import type { TenantScope } from '../../storage/tenants.ts';
@@ -68,9 +70,39 @@ export const settingKey = ({ plugin, org }: TenantScope, kind: SettingKind) =>
 export const secretKey = ({ plugin, org }: TenantScope, name: string) =>
   `secret.${keyOf(plugin, org, name)}`;
 
+const json = z.string().refine(isJson, 'JSON as text');
+const keptSchema: z.ZodType<Kept> = z.union([
+  z.object({ plugin: z.string(), owner: z.string().nullable(), orgs: json.refine(isOrgs) }),
+  z.object({
+    plugin: z.string(),
+    org: z.string(),
+    setting: z.enum(['config', 'limits', 'version']),
+    value: json,
+  }),
+  z.object({
+    plugin: z.string(),
+    org: z.string(),
+    name: z.string(),
+    changedAt: z.number(),
+    sealed: z.string(),
+  }),
+]);
+
 /** Throws for what nobody of us wrote. */
 export function decodeKept(value: Uint8Array): Kept {
-  const kept = JSON.parse(Buffer.from(value).toString('utf8')) as Kept;
-  if (typeof kept.plugin !== 'string') throw new Error('not an entry of a tenant');
-  return kept;
+  return keptSchema.parse(JSON.parse(Buffer.from(value).toString('utf8')));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isOrgs(text: string): boolean {
+  const orgs: unknown = JSON.parse(text);
+  return orgs === 'all' || (Array.isArray(orgs) && orgs.every((org) => typeof org === 'string'));
 }

@@ -126,6 +126,15 @@ function orgsOf(mirror: Mirror<Kept>, plugin: string): string[] {
   return [...orgs].sort();
 }
 
+/** What can not be read is written over. */
+function readable(value: Uint8Array): Kept | null {
+  try {
+    return decodeKept(value);
+  } catch {
+    return null;
+  }
+}
+
 function changer(
   bucket: Bucket,
   mirror: Mirror<Kept>,
@@ -144,7 +153,7 @@ function changer(
   return async (key, step) => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const there = await bucket.get(key);
-      const { next, entry } = step(there?.value ? decodeKept(there.value) : null);
+      const { next, entry } = step(there?.value ? readable(there.value) : null);
       if (entry === null) return false;
       const id = await changes.append(entry);
       try {

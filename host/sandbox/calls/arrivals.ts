@@ -6,7 +6,7 @@ import type { Code } from '../../kernel/errors.ts';
 import type { DecodedFrame } from '../../runner/codec.ts';
 import type { OverCause } from '../../runner/frames.ts';
 import type { Engine } from '../engine.ts';
-import { chargeRest } from './charge.ts';
+import { chargeLoading, chargeRest } from './charge.ts';
 import { readFailure } from './guest-failure.ts';
 import { onHostCall, onLogLine } from './host-calls.ts';
 import {
@@ -45,7 +45,7 @@ function accept(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
     case 'opened':
       return slot.state === 'dying' || onOpened(engine, slot, frame);
     case 'refused':
-      return slot.state === 'dying' || onRefused(engine, slot, frame.body.slice(0, MAX_REASON));
+      return slot.state === 'dying' || onRefused(engine, slot, frame);
     case 'gone':
       return onGone(engine, slot, frame.value);
     case 'over':
@@ -95,8 +95,9 @@ function onOpened(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   engine.pool.healthy();
   metrics.count('sandbox_isolates_opened_total');
   metrics.observeMs('sandbox_isolate_open_ms', engine.now() - slot.openedAt);
-  if (frame.value !== 0)
-    log.warn('sandbox.codeCache.rejected', { scripts: frame.value, pid: slot.runner.pid });
+  const scripts = frame.value & 3;
+  if (scripts !== 0) log.warn('sandbox.codeCache.rejected', { scripts, pid: slot.runner.pid });
+  chargeLoading(slot, frame.value >>> 2, engine.now());
   slot.loaded = true;
   slot.handlers = frame.body;
   createOthers(engine, slot);
@@ -104,10 +105,11 @@ function onOpened(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   return true;
 }
 
-function onRefused(engine: Engine, slot: Slot, reason: string): boolean {
+function onRefused(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   if (slot.state !== 'opening') return false;
+  chargeLoading(slot, frame.value, engine.now());
   markDying(engine, slot);
-  failQueue(engine, slot.lane, 'PLUGIN_UNAVAILABLE', reason);
+  failQueue(engine, slot.lane, 'PLUGIN_UNAVAILABLE', frame.body.slice(0, MAX_REASON));
   return true;
 }
 
@@ -222,6 +224,7 @@ function onOver(engine: Engine, slot: Slot, frame: DecodedFrame): boolean {
   engine.settings.metrics.count('sandbox_disposals_total', { cause });
   markDying(engine, slot);
   noteBroken(lane, engine.now());
+  if (state === 'opening') chargeLoading(slot, frame.value, engine.now());
   if (state === 'opening') failQueue(engine, lane, known.code, `while loading: ${known.message}`);
   else if (call) breakOff(engine, slot, call, frame);
   if (state === 'background') chargeRest(call, frame.value, engine.now());

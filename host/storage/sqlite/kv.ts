@@ -36,9 +36,7 @@ export function openSqliteKv(database: DatabaseSync, clock: Clock = systemClock)
     },
     async list({ plugin, org }, { prefix, limit, cursor }) {
       const after = cursor ?? '';
-      // SQLite counts code points.
-      const { length } = [...prefix];
-      const rows = sql.list.all(plugin, org, after, length, prefix, clock.now(), limit + 1);
+      const rows = sql.list.all(plugin, org, after, prefix, prefix, clock.now(), limit + 1);
       const keys = (rows as { key: string }[]).slice(0, limit).map(({ key }) => key);
       return { keys, cursor: rows.length > limit ? (keys.at(-1) ?? null) : null };
     },
@@ -47,9 +45,10 @@ export function openSqliteKv(database: DatabaseSync, clock: Clock = systemClock)
     },
     async usage({ plugin, org }) {
       const now = clock.now();
-      const { ended, ...usage } = sql.usage.get(now, now, plugin, org) as unknown as Usage;
-      if (ended > 0) sql.sweepScope.run(plugin, org, now);
-      return { ...usage };
+      // Looked for first: a deletion takes the lock of the file, whether there is anything to delete or not.
+      if (sql.ended.get(plugin, org, now)) sql.sweepScope.run(plugin, org, now);
+      const usage = sql.usage.get(plugin, org) as Usage | undefined;
+      return { keys: usage?.keys ?? 0, bytes: usage?.bytes ?? 0 };
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
@@ -60,8 +59,6 @@ export function openSqliteKv(database: DatabaseSync, clock: Clock = systemClock)
 interface Usage {
   readonly keys: number;
   readonly bytes: number;
-  /** Keys that are there still, though their time is over. */
-  readonly ended: number;
 }
 
 const LIVE = '(expires_at IS NULL OR expires_at > ?)';
@@ -82,18 +79,15 @@ function statements(database: DatabaseSync) {
          version = excluded.version, expires_at = excluded.expires_at`,
     ),
     delete: prepare(`DELETE FROM kv WHERE plugin = ? AND org = ? AND key = ? AND ${LIVE}`),
+    // No text in UTF-8 has a byte as large as the last one of the upper end.
     list: prepare(
-      `SELECT key FROM kv WHERE plugin = ? AND org = ? AND key > ? AND substr(key, 1, ?) = ?
-       AND ${LIVE} ORDER BY key LIMIT ?`,
+      `SELECT key FROM kv INDEXED BY kv_by_key
+       WHERE plugin = ? AND org = ? AND key > ? AND key >= ?
+         AND key < CAST(CAST(? AS BLOB) || x'FF' AS TEXT)
+         AND ${LIVE} ORDER BY key LIMIT ?`,
     ),
-    // octet_length tells the size without reading the value.
-    usage: prepare(
-      `SELECT count(*) FILTER (WHERE live) AS keys, count(*) FILTER (WHERE NOT live) AS ended,
-         coalesce(sum(bytes) FILTER (WHERE live), 0) AS bytes
-       FROM (SELECT octet_length(key) + octet_length(value) AS bytes,
-           coalesce(expires_at, ? + 1) > ? AS live
-         FROM kv WHERE plugin = ? AND org = ?)`,
-    ),
+    ended: prepare('SELECT 1 FROM kv WHERE plugin = ? AND org = ? AND expires_at <= ? LIMIT 1'),
+    usage: prepare('SELECT keys, bytes FROM kv_usage WHERE plugin = ? AND org = ?'),
     sweepScope: prepare('DELETE FROM kv WHERE plugin = ? AND org = ? AND expires_at <= ?'),
     forget: prepare('DELETE FROM kv WHERE plugin = ?'),
     sweep: prepare('DELETE FROM kv WHERE expires_at <= ?'),

@@ -10,8 +10,8 @@ import type { TenantStore, TenantView } from '../tenants.ts';
 
 export interface TenantViews {
   readonly view: TenantStore['view'];
-  /** Something was changed by this process. */
-  forget(): void;
+  /** Something of this plug-in was changed by this process. */
+  forget(plugin: string): void;
 }
 
 /** How long changes of other processes may stay unseen. */
@@ -52,6 +52,8 @@ export function createTenantViews(database: DatabaseSync, clock: Clock): TenantV
       views.set(key, view);
       return view;
     },
-    forget: () => views.clear(),
+    forget(plugin) {
+      for (const key of views.keys()) if (key.startsWith(`${plugin}\n`)) views.delete(key);
+    },
   };
 }

@@ -43,7 +43,7 @@ export function createSqliteTenants(parts: SqliteTenantsParts): TenantStore {
   const views = createTenantViews(database, clock);
   const sql = statements(database);
 
-  const change = recorder(database, { changes, done: () => views.forget() });
+  const change = recorder(database, { changes, done: (plugin) => views.forget(plugin) });
   function tenancy(plugin: string) {
     const row = sql.plugin.get(plugin) as TenancyRow | undefined;
     return row ? tenancyOf(row) : null;
@@ -63,7 +63,7 @@ export function createSqliteTenants(parts: SqliteTenantsParts): TenantStore {
 /** Do it and record it, or neither; nothing is recorded for null. */
 function recorder(
   database: DatabaseSync,
-  { changes, done }: { changes: SqliteChanges; done: () => void },
+  { changes, done }: { changes: SqliteChanges; done: (plugin: string) => void },
 ): RecordedChange {
   return (work) => {
     database.exec('BEGIN IMMEDIATE');
@@ -71,12 +71,12 @@ function recorder(
       const { result, entry } = work();
       if (entry) changes.recordNow(entry);
       database.exec('COMMIT');
+      // Others keep theirs: whoever changes settings all the time must not have everybody's read anew for each call.
+      if (entry?.plugin != null) done(entry.plugin);
       return result;
     } catch (error) {
       database.exec('ROLLBACK');
       throw error;
-    } finally {
-      done();
     }
   };
 }

@@ -1,6 +1,7 @@
 /**
  * The host's half of `fetch` against real servers on loopback.
  */
+import { once } from 'node:events';
 import { setGlobalProxyFromEnv } from 'node:http';
 import { createServer as createTls } from 'node:https';
 import { createServer as createTcp, type AddressInfo } from 'node:net';
@@ -153,6 +154,21 @@ async function serveAt(port: number, host: string, text: string): Promise<AsyncD
     },
   };
 }
+
+test('a server that sends interim answers without end is left', async () => {
+  const server = createTcp((socket) => {
+    socket.on('error', () => undefined);
+    const more = () => socket.writable && socket.write('HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n');
+    socket.on('data', () => more());
+    const timer = setInterval(more, 1);
+    socket.on('close', () => clearInterval(timer));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = `http://api.test:${(server.address() as AddressInfo).port}`;
+  const { go } = openFetch([origin], { limits: { timeoutMs: 20_000 } });
+  await expect(go(origin)).rejects.toThrow(refused('FETCH_FAILED'));
+  server.close();
+});
 
 test('each hop of a redirect is resolved once and checked anew', async () => {
   await using server = await serve((request, response) => {

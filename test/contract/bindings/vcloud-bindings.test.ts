@@ -254,6 +254,19 @@ describe('tasks', () => {
     });
   });
 
+  test('an org that uses up the rate of a plug-in leaves some of it to others', async () => {
+    const { call } = openHost({ burst: 8, requestsPerSecond: 1 });
+    const greedy: unknown[] = [];
+    for (let n = 0; n < 9; n += 1) greedy.push((await call('tasks', 'create', [WISH])).ok);
+    expect(greedy).toEqual([true, true, true, true, true, false, false, false, false]);
+    const quiet = { org: 'urn:vcloud:org:90000000-0000-4000-8000-000000000009', callId: 'other' };
+    expect(await call('tasks', 'create', [WISH], quiet)).not.toMatchObject({
+      code: 'VCLOUD_RATE_EXCEEDED',
+    });
+    at += 2_000;
+    expect(await call('tasks', 'create', [WISH])).toMatchObject({ ok: true });
+  });
+
   test('texts that XML can not hold do not fail', async () => {
     const { call } = openHost();
     const created = await call('tasks', 'create', [{ operation: 'a\u0000<&>"' }]);

@@ -249,6 +249,22 @@ test('CPU time that shows after the outcome is told: of work after the reply, an
   await until('it is told', () => told >= 20);
 });
 
+test('what loading takes is charged to the call that the isolate is opened for', async () => {
+  await using kit = openKit();
+  let told = 0;
+  const charge = (cpuMs: number): void => void (told += cpuMs);
+  const before = 'let x = 0; for (let i = 0; i < 3e7; i++) x += Math.sqrt(i)';
+  const slow = bundleOf('return 1', { before });
+  expect(resultOf(await kit.call(slow, { charge }))).toBe(1);
+  const first = told;
+  expect(first).toBeGreaterThan(5);
+  expect(resultOf(await kit.call(slow, { charge }))).toBe(1);
+  expect(told).toBe(first);
+  const refuses = scriptBundle(`${before}; throw new Error('no')`);
+  expect(resultOf(await kit.call(refuses, { charge }))).toBe('PLUGIN_UNAVAILABLE');
+  expect(told).toBeGreaterThan(first + 5);
+});
+
 test('a handler that throws is answered with its message, and its isolate stays', async () => {
   await using kit = openKit();
   const bundle = bundleOf('n++; if (input.bad) throw new Error("no luck"); return n', {

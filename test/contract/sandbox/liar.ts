@@ -30,7 +30,7 @@ async function onFrame(frame: DecodedFrame): Promise<void> {
 async function open(slot: number): Promise<void> {
   if (lie === 'dies while loading') die();
   if (lie !== 'nosy') return writer.send({ type: 'opened', slot, value: 0, body: '["fetch"]' });
-  writer.send({ type: 'refused', slot, body: JSON.stringify(await snoop()) });
+  writer.send({ type: 'refused', slot, value: 0, body: JSON.stringify(await snoop()) });
   writer.send({ type: 'gone', slot, value: 0 });
 }
 

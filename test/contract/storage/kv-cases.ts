@@ -107,4 +107,31 @@ export function kvCases(name: string, open: (clock: Clock) => Promise<KvStore>):
     expect(await kv.usage({ plugin: 'p', org: 'b' })).toEqual({ keys: 0, bytes: 0 });
     await kv[Symbol.asyncDispose]();
   });
+
+  test(`${name}: usage and lists stay true through writes, expiry, deletion and forgetting`, async () => {
+    const { kv, now, later } = await store();
+    const B = { plugin: 'p', org: 'b' };
+    for (let i = 0; i < 40; i += 1) {
+      const expiresAt = i % 4 === 0 ? now + 100 : null;
+      await kv.put(i % 2 === 0 ? A : B, `k${i % 15}`, { value: '"é"'.repeat(i), expiresAt });
+      if (i % 5 === 0) await kv.delete(A, `k${i % 7}`);
+    }
+    later(200);
+    for (const scope of [A, B]) {
+      const { keys } = await kv.list(scope, { prefix: 'k', limit: 100, cursor: null });
+      let bytes = 0;
+      for (const key of keys) {
+        const { value = '' } = (await kv.get(scope, key)) ?? {};
+        bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+      }
+      expect(keys.length).toBeGreaterThan(3);
+      expect(await kv.usage(scope)).toEqual({ keys: keys.length, bytes });
+      expect((await kv.list(scope, { prefix: 'k1', limit: 100, cursor: null })).keys).toEqual(
+        keys.filter((key) => key.startsWith('k1')),
+      );
+    }
+    await kv.forget('p');
+    expect(await kv.usage(A)).toEqual({ keys: 0, bytes: 0 });
+    await kv[Symbol.asyncDispose]();
+  });
 }

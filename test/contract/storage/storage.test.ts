@@ -92,6 +92,18 @@ test('the journal is bounded: the oldest answered entries go first', async () =>
   await journal[Symbol.asyncDispose]();
 });
 
+test('what an older version of the file kept is counted too', async () => {
+  const first = database();
+  first.exec('DROP TABLE kv_usage; DROP TRIGGER kv_added; DROP TRIGGER kv_changed');
+  first.exec('DROP TRIGGER kv_removed; DROP INDEX kv_by_key; DROP INDEX kv_by_end');
+  first.exec("INSERT INTO kv VALUES ('p', 'o', 'k', '12345', 1, NULL)");
+  first.exec('PRAGMA user_version = 7');
+  const again = database();
+  const kv = openSqliteKv(again);
+  expect(await kv.usage({ plugin: 'p', org: 'o' })).toEqual({ keys: 1, bytes: 6 });
+  await kv[Symbol.asyncDispose]();
+});
+
 test('a file of a newer version is refused, not touched', () => {
   const file = join(folder, 'newer.sqlite');
   const raw = new DatabaseSync(file);

@@ -55,6 +55,18 @@ export function tenantCases(
     expect(tenants.tenancy('p')?.orgs).toEqual([ORG_A]);
   });
 
+  test(`${name}: a view stays the same object until something that it shows is changed`, async () => {
+    const { tenants } = await stores();
+    for (const plugin of ['p', 'pp']) await tenants.adopt(plugin, ALL, WHO);
+    const before = tenants.view('pp', ORG_A);
+    const own = tenants.view('p', ORG_A);
+    await tenants.setConfig(A, { a: 1 }, WHO);
+    await tenants.setSecret(A, { name: 's', value: 'x' }, WHO);
+    expect(tenants.view('pp', ORG_A)).toBe(before);
+    expect(tenants.view('p', ORG_A)).not.toBe(own);
+    expect(tenants.view('p', ORG_A).config).toEqual({ a: 1 });
+  });
+
   test(`${name}: a plug-in of an org is for that org, and nobody else takes its name`, async () => {
     const { tenants } = await stores();
     await tenants.adopt('p', { owner: { org: ORG_A }, orgs: [ORG_A] }, WHO);

@@ -79,6 +79,8 @@ test('an entry that was altered by hand is left out, and the others are not', as
   for (const [key, value] of [
     ['t.altered', '{'],
     ['o.altered', '[]'],
+    ['t.bare', '{"owner":"","until":0}'],
+    ['t.text', '{"owner":"","until":0,"item":"x"}'],
   ])
     await client.publish(`$KV.${prefix}_blocking.${key}`, value ?? '');
   await store.open(task('fine too', now - 1), now - 1);

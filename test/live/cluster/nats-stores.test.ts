@@ -150,9 +150,80 @@ test('an entry of a tenant that was altered by hand is left out, and the others 
   const changes = await openNatsChanges({ link, pulse });
   const bucket = await openBucket(link, 'tenants');
   await bucket.put(`plugin.${keyOf('bad')}`, 'not JSON');
+  await bucket.put(`plugin.${keyOf('worse')}`, '{"plugin":"worse","owner":null,"orgs":"{"}');
+  const setting = `set.${keyOf('p', A.org)}.config`;
+  await bucket.put(setting, JSON.stringify({ ...A, setting: 'config', value: '{' }));
+  await bucket.put(`secret.${keyOf('p', A.org, 's')}`, JSON.stringify({ ...A, sealed: 7 }));
   const tenants = nats.use(await openNatsTenants({ link, seal, changes }));
   await tenants.adopt('p', { owner: 'provider', orgs: 'all' }, 'admin');
-  expect([tenants.tenancy('bad'), tenants.view('p', A.org).enabled]).toEqual([null, true]);
+  expect([tenants.tenancy('bad'), tenants.tenancy('worse')]).toEqual([null, null]);
+  expect(tenants.view('worse', A.org).enabled).toBe(false);
+  expect(tenants.view('p', A.org)).toMatchObject({ enabled: true, config: null });
+  expect(tenants.secrets(A)).toEqual([]);
+  await tenants.setConfig(A, { a: 1 }, 'admin');
+  expect(tenants.view('p', A.org).config).toEqual({ a: 1 });
+});
+
+test('what a foreign hand wrote among the kv entries and the journal harms nobody', async () => {
+  const { link, pulse } = await host();
+  const kv = nats.use(await openNatsKv({ link, pulse }));
+  await kv.put(A, 'k', put('"fine"'));
+  await kv.usage(A);
+  const bucket = await openBucket(link, 'kv');
+  const heads = ['[]', 'null', '5', '{', '[1,2,3,4]', '["p","a","k2","soon"]', '["p","a",{},null]'];
+  for (const [i, head] of heads.entries())
+    await bucket.put(`d.${keyOf(A.plugin, A.org, `x${i}`)}`, `${head}\n1`);
+  await bucket.put('strange', 'x');
+  await kv.put(A, 'last', put('1'));
+  // Both what was read before and what is read anew after them.
+  const fresh = nats.use(await openNatsKv({ link, pulse }));
+  for (const store of [kv, fresh]) {
+    await waitFor(async () => (await store.usage(A)).keys === 2);
+    expect((await store.list(A, { prefix: '', limit: 9, cursor: null })).keys).toEqual([
+      'k',
+      'last',
+    ]);
+    expect(await store.get(A, 'x0')).toBe(null);
+  }
+  const entries = await openBucket(link, 'journal', { maxAgeMs: 600_000 });
+  const journal = await openNatsJournal({ link, pulse, seal });
+  const head = { digest: 'd', owner: 'o', pieces: 4_000_000_000, answered: true };
+  await entries.put(`e.${keyOf(CALL.key)}`, `${JSON.stringify(head)}\n`);
+  expect(await journal.look(CALL)).toBe(null);
+  expect(await journal.begin(CALL)).toEqual({ kind: 'begun', alive: false });
+});
+
+test('removed keys leave no more than a bounded number of markers, and those soon go', async () => {
+  const { link, pulse } = await host();
+  const markers = { most: 3, keepMs: 200 };
+  const kv = nats.use(await openNatsKv({ link, pulse, markers }));
+  const B = { plugin: 'p', org: 'urn:vcloud:org:b' };
+  const cycle = async (scope: typeof A, key: string) => {
+    await kv.put(scope, key, put('1'));
+    return kv.delete(scope, key);
+  };
+  for (const key of ['a', 'b', 'c']) expect(await cycle(A, key)).toBe(true);
+  await expect(cycle(A, 'd')).rejects.toMatchObject({ code: 'BINDING_ARGUMENT' });
+  expect(await cycle(B, 'a')).toBe(true);
+  const bucket = await openBucket(link, 'kv');
+  await waitFor(async () => (await bucket.size()).entries === 1);
+  expect(await kv.delete(A, 'd')).toBe(true);
+});
+
+test('a record of a plug-in that was altered is told of, and the others are found', async () => {
+  const { link } = await host();
+  const installed = nats.use(await openNatsInstalled(link));
+  await installed.save(installedRecord('fine'));
+  const bucket = await openBucket(link, 'installed');
+  const altered = [
+    ['a', '{'],
+    ['b', JSON.stringify({ plugin: 'b', versions: [] })],
+    ['c', JSON.stringify(installedRecord('other'))],
+  ] as const;
+  for (const [name, text] of altered) await bucket.put(name, text);
+  expect((await installed.list()).map(({ plugin }) => plugin)).toEqual(['fine']);
+  for (const [name] of altered)
+    await expect(installed.get(name)).rejects.toMatchObject({ code: 'STORE_BLOB_ALTERED' });
 });
 
 test('the audit log is read back page by page, by plug-in, and its oldest entries go', async () => {

@@ -13,6 +13,8 @@ export interface LiveSpec {
   readonly exchange?: string;
   readonly namespace?: string;
   readonly paths?: readonly string[];
+  /** Expressions of its filters. @default that of the path of its name */
+  readonly filters?: readonly string[];
   readonly owner?: LivePlugin['owner'];
   readonly extends?: string | undefined;
   readonly tenantRoutes?: { readonly prefix: string };
@@ -21,6 +23,7 @@ export interface LiveSpec {
 export function livePlugin(spec: LiveSpec): LivePlugin {
   const { name, version = '1.0.0', key = name, exchange = 'sdkext', tenantRoutes } = spec;
   const { paths = [`/api/${name}`], namespace = `org.example.${name}` } = spec;
+  const { filters = [`/api/${name}`] } = spec;
   const manifest = parseManifest({
     name,
     version,
@@ -29,7 +32,7 @@ export function livePlugin(spec: LiveSpec): LivePlugin {
       namespace,
       exchange,
       routingKey: key,
-      apiFilters: spec.extends === undefined ? [{ urlPattern: `/api/${name}` }] : [],
+      apiFilters: spec.extends === undefined ? filters.map((urlPattern) => ({ urlPattern })) : [],
     },
     routes: paths.map((path) => ({ method: 'GET', path })),
     ...(spec.extends === undefined ? {} : { extends: spec.extends }),

@@ -106,6 +106,10 @@ test.each([
       ],
     },
   ],
+  ["an exchange of vcx's own", { exchange: 'vcx.events' }],
+  ['an exchange whose queue would be that of notifications', { exchange: 'events' }],
+  ['an exchange of two lines', { exchange: 'a\nb' }],
+  ['a routing key of two lines', { routingKey: 'a\nb' }],
   ['a locale that is a path', { localization: { '../x': { a: 'b' } } }],
 ])('%s is refused', (_, vcloud) => {
   expect(() => withVcloud(vcloud)).toThrow(expect.objectContaining({ code: 'BUNDLE_INVALID' }));

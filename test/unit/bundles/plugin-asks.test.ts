@@ -50,6 +50,16 @@ test('each power is a line, in order and once', () => {
   ]);
 });
 
+test('a filter that can not be compared with the paths of others says so', () => {
+  const vcloud = { ...(manifestOf()['vcloud'] as object) };
+  const urlPatterns = ['/api/(?:(?:(?:a?b?c?)?){25}){36}', '/api/demo/(?=x).*', '/api/demo/.*'];
+  const apiFilters = urlPatterns.map((urlPattern) => ({ urlPattern }));
+  const compared = asks({ vcloud: { ...vcloud, apiFilters } }).map(
+    (line) => !line.includes('not compared'),
+  );
+  expect(compared).toEqual([false, false, true]);
+});
+
 test.each([
   { now: ['binding kv'], allowed: ['binding kv', 'binding fetch'], grows: [] },
   { now: ['binding kv', 'right View'], allowed: ['binding kv'], grows: ['right View'] },
@@ -97,6 +107,86 @@ test('fewer questions to vCloud are new only where they were not allowed before'
   expect(growthOf(guarded({ authorizationCheck: 'writes' }), any)).toEqual([]);
   // What an older host wrote down says nothing about it.
   expect(growthOf(plain, asks())).toEqual([]);
+});
+
+const provider = (vcloud: object = {}, rest: Record<string, unknown> = {}) => {
+  const own = manifestOf()['vcloud'] as object;
+  const rights = [{ name: 'View' }, { name: 'Edit' }];
+  return termsOf(parseManifest(manifestOf({ vcloud: { ...own, rights, ...vcloud }, ...rest })));
+};
+const LINK = { rel: 'down', linkHref: 'x', mimeType: 'a/b', resourceType: 'c/d' };
+const EVENTS = { types: ['vapp.create'] };
+const ORG = '00000000-0000-4000-8000-00000000000a';
+
+test.each<[string, readonly string[], readonly string[], string[]]>([
+  [
+    'another exchange or routing key',
+    provider(),
+    provider({ exchange: 'systemExchange', routingKey: '#' }),
+    ['service-address ["systemExchange","#"]'],
+  ],
+  [
+    'a link on all objects instead of one',
+    provider({ serviceLinks: [{ ...LINK, resourceId: 'one' }] }),
+    provider({ serviceLinks: [LINK] }),
+    ['service-link c/d down x'],
+  ],
+  [
+    'an entry in the list of all APIs',
+    provider(),
+    provider({ apiDefinitions: [{ name: 'a', namespace: 'n', entryPoint: 'https://e' }] }),
+    ['api-definition n https://e'],
+  ],
+  [
+    'events of more orgs and kinds',
+    provider({}, { notifications: [{ ...EVENTS, orgs: [ORG], entityTypes: ['vapp'] }] }),
+    provider({}, { notifications: [EVENTS] }),
+    ['events vapp.create'],
+  ],
+  [
+    'events of fewer orgs',
+    provider({}, { notifications: [EVENTS] }),
+    provider({}, { notifications: [{ ...EVENTS, orgs: [ORG] }] }),
+    [],
+  ],
+])('a version that wants %s is compared', (_what, before, now, grows) => {
+  expect(growthOf(now, before)).toEqual(grows);
+  expect(growthOf(now, [...before, ...now])).toEqual([]);
+  expect(growthOf(now, now)).toEqual([]);
+});
+
+const routes = (...list: [method: string, path: string, ...rights: string[]][]) =>
+  provider({}, { routes: list.map(([method, path, ...rights]) => ({ method, path, rights })) });
+
+test.each<[string, readonly string[], readonly string[], string[]]>([
+  [
+    'is asked for no more',
+    routes(['GET', '/api/demo/{id}', 'View']),
+    routes(['GET', '/api/demo/{other}']),
+    ['route-rights ["GET","/api/demo/{other}"]'],
+  ],
+  [
+    'is not asked for on a new path below',
+    routes(['*', '/api/demo/*', 'View', 'Edit']),
+    routes(['*', '/api/demo/*', 'Edit', 'View'], ['HEAD', '/api/demo/x', 'View']),
+    ['route-rights ["HEAD","/api/demo/x","View"]'],
+  ],
+  [
+    'is asked for beside another',
+    routes(['GET', '/a', 'View']),
+    routes(['GET', '/a', 'Edit', 'View']),
+    [],
+  ],
+  ['is not asked for elsewhere', routes(['GET', '/a', 'View']), routes(['GET', '/b']), []],
+  [
+    'was not asked for once',
+    [...routes(['GET', '/a', 'View']), ...routes(['GET', '/a'])],
+    routes(['GET', '/a']),
+    [],
+  ],
+  ['was not known then', asks(), routes(['GET', '/api/demo']), ['right Edit', 'right View']],
+])('a right that %s is compared', (_what, before, now, grows) => {
+  expect(growthOf(now, before)).toEqual(grows);
 });
 
 const RULE = { name: 'all', organization: 'shared', principal: { right: 'View' } };

@@ -46,6 +46,12 @@ test.each([
   );
 });
 
+test('another address with the same queue is refused', () => {
+  const dotted = livePlugin({ name: 'held', exchange: 'sdkext.org', key: 'example' });
+  const other = livePlugin({ name: 'new', exchange: 'sdkext', key: 'org.example' });
+  expect(refusal(other, [dotted])).toMatch(/^BUNDLE_NAME_TAKEN: the routing key .* held by held/);
+});
+
 const B = { id: 'b', kind: 'provider' } as const;
 
 test.each([
@@ -70,8 +76,33 @@ test.each([
   ['/api/held/a-{id}', '/api/held/a-'],
   ['/api/held/{id}-a', '/api/held/{id}-b'],
 ])('paths that have no call in common may be of two owners: %s and %s', (held, claimed) => {
-  const holder = livePlugin({ name: 'held', paths: [held] });
+  const holder = livePlugin({ name: 'held', paths: [held], filters: ['/api/none'] });
   expect(refusal(livePlugin({ name: 'new', owner: B, paths: [claimed] }), [holder])).toBe(null);
+});
+
+test.each([
+  ['/api/.*', '/api/held/list'],
+  ['/api/(?:held|new)/[^/]+', '/api/held/{id}'],
+  ['/api/held/\\d+/disks', '/api/held/{id}/disks'],
+  ['/api/held/[0-9a-f-]{36}', '/api/held/{id}'],
+  ['(/api/held/.*)?', '/api/held/*'],
+])(
+  'a filter that takes calls of another owner is refused, and so are routes in its way: %s takes %s',
+  (filter, path) => {
+    const served = livePlugin({ name: 'served', paths: [path] });
+    const taking = livePlugin({ name: 'taking', owner: B, filters: [filter] });
+    expect(refusal(taking, [served])).toMatch(/^BUNDLE_NAME_TAKEN: the path .* held by served/);
+    expect(refusal(served, [taking])).toMatch(/^BUNDLE_NAME_TAKEN: the path .* held by taking/);
+    expect(refusal(livePlugin({ name: 'own', filters: [filter] }), [served])).toBe(null);
+    expect(refusal(livePlugin({ name: 'far', owner: B, filters: ['/api/far/.*'] }), [served])).toBe(
+      null,
+    );
+  },
+);
+
+test('a filter takes what lies in the place for orgs of another owner', () => {
+  const taking = livePlugin({ name: 'taking', owner: B, filters: ['/api/host/x/.+'] });
+  expect(refusal(taking)).toMatch(/^BUNDLE_NAME_TAKEN: the path \/api\/host\/x\/x/);
 });
 
 test('a place that is kept for orgs is claimed too, and one owner may layer services but not double a path', () => {

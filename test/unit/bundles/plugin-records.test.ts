@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createPrepared } from '../../../host/bundles/live/prepared.ts';
 import type { PluginSource } from '../../../host/bundles/live/plugin.ts';
 import * as records from '../../../host/bundles/change/record.ts';
+import { checkRoom } from '../../../host/bundles/change/room.ts';
 import { createTurns } from '../../../host/bundles/live/turns.ts';
 import type { InstalledPlugin } from '../../../host/storage/installed.ts';
 import { livePlugin } from '../../support/plugins/live-plugins.ts';
@@ -122,4 +123,24 @@ test('work under one name goes in turn, also after a failure, and other names do
   await second;
   await turns.idle();
   expect(done).toEqual(['b', 'a1', 'a2']);
+});
+
+test('what an org keeps is bounded, in plug-ins and in bytes', () => {
+  const org = { id: 'urn:vcloud:org:a', kind: 'org' as const };
+  const kept = (count: number, bytes: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      ...records.freshRecord(`p${i}`, org),
+      versions: [{ ...version('1.0.0'), bytes }],
+    }));
+  const check =
+    (all: ReturnType<typeof kept>, plugin: string, owner = org) =>
+    () =>
+      checkRoom(all, { plugin, owner, bytes: 32_000_000 });
+  expect(check(kept(49, 1), 'new')).not.toThrow();
+  expect(check(kept(50, 1), 'new')).toThrow(/50 plug-ins/);
+  expect(check(kept(50, 1), 'p7')).not.toThrow();
+  expect(check(kept(20, 60_000_000), 'p7')).toThrow(
+    expect.objectContaining({ code: 'BUNDLE_TOO_LARGE' }),
+  );
+  expect(check(kept(50, 60_000_000), 'new', { ...org, id: 'urn:vcloud:org:b' })).not.toThrow();
 });

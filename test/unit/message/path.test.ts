@@ -16,6 +16,7 @@ test.each([
 
 test.each([
   ['api/hello'],
+  [`/api/${'x'.repeat(4_096)}`],
   [''],
   ['/api//hello'],
   ['/api/%2Fhello'],

@@ -4,9 +4,10 @@ import type { Outcome } from '../../../host/sandbox/sandbox.ts';
 import {
   replied,
   testCorridor,
+  USAGE,
   type TestCorridorOptions,
 } from '../../support/pipeline/corridor.ts';
-import { delivery } from '../../support/pipeline/messages.ts';
+import { ACME, delivery } from '../../support/pipeline/messages.ts';
 
 const ORIGINAL = {
   statusCode: 200,
@@ -37,6 +38,21 @@ test('a response goes through the handler, without vCloud’s cookies, which go 
   expect(seen).not.toContain('MARK');
   expect(reply).toMatchObject({ statusCode: 201, body: 'eA==' });
   expect(reply?.headers).toMatchObject({ 'Set-Cookie': 'vcloud-token=MARK' });
+});
+
+test('filters are charged to the org, whose next one yields when it is over its CPU time', async () => {
+  const usage = { ...USAGE, cpuMs: 150 };
+  const orgs = { [ACME.slice(-36)]: { cpuBucketMs: 100, cpuPerSecondMs: 1 } };
+  const test = testCorridor(() => ({ ...changed, usage }), {
+    handlers: ['fetch', 'response'],
+    orgs,
+  });
+  for (const id of ['first', 'second']) {
+    test.corridor.accept(message({ id }));
+    await test.idle();
+  }
+  expect(test.sent.map(({ reply }) => reply.statusCode)).toEqual([201, 201]);
+  expect(test.invocations.map(({ bundle }) => bundle.niced ?? false)).toEqual([false, true]);
 });
 
 test('a failing handler lets the original through unchanged, and is counted', async () => {

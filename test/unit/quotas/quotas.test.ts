@@ -20,6 +20,27 @@ test('a bucket fills with time up to its capacity and may be in debt', () => {
   expect(bucket.level(59_000)).toBe(10);
 });
 
+test('a debt outlives new limits, of a new version or of a setting', () => {
+  const { clock } = clockAt();
+  const meter = createMeter({ clock });
+  const limits = { ...defaultLimits(), cpuBucketMs: 100, burst: 3, ratePerSecond: 1 };
+  for (const _ of [1, 2, 3]) meter.admit('p', 'a', { ...limits });
+  meter.charge('p', 'a', 250);
+  expect(meter.admit('p', 'a', { ...limits })).toMatchObject({ code: 'CPU_BUCKET_EMPTY' });
+  const more = { ...limits, cpuBucketMs: 1_000, burst: 5 };
+  expect(meter.admit('p', 'a', more)).toMatchObject({ ok: true, rate: { remaining: 1 } });
+  expect(meter.isSlow('p', 'a', { ...limits })).toBe(true);
+  expect(meter.admit('p', 'b', limits)).toMatchObject({ ok: true, slow: false });
+});
+
+test('limits of an org are the same object as long as their values are', () => {
+  const book = createLimitsBook({ ceilings: {}, plugins: {}, orgs: {} });
+  const limits = defaultLimits();
+  const first = book.forOrg(limits, 'urn:vcloud:org:a', { cpuMs: 50 });
+  expect(book.forOrg(limits, 'urn:vcloud:org:a', { cpuMs: 50 })).toBe(first);
+  expect(book.forOrg(limits, 'urn:vcloud:org:a', { cpuMs: 51 })).toMatchObject({ cpuMs: 51 });
+});
+
 test('an org over its rate is refused with the time to wait, and others are not', () => {
   const { clock, later } = clockAt();
   const meter = createMeter({ clock });

@@ -79,7 +79,7 @@ test('a length over the cap is refused before anything else of the frame has com
 });
 
 test('a frame exactly at the cap passes, one byte more does not', () => {
-  const frame = encode([{ type: 'refused', slot: 1, body: 'x'.repeat(100) }]);
+  const frame = encode([{ type: 'refused', slot: 1, value: 0, body: 'x'.repeat(100) }]);
   expect(decode(frame, [], HEADER_BYTES + 100)).toHaveLength(1);
   expect(() => decode(frame, [], HEADER_BYTES + 99)).toThrowError(FrameError);
 });

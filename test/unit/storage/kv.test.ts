@@ -49,6 +49,15 @@ test('compare-and-set writes only over the version that was read', async () => {
   expect(await call('get', ['k'])).toBe(2);
 });
 
+test('a time beyond the numbers of the store is refused, and not written', async () => {
+  const { call } = kv();
+  for (const expiresInMs of [Number.MAX_SAFE_INTEGER, 1e300, 4e12])
+    await expect(call('put', ['k', 1, { expiresInMs }])).rejects.toMatchObject({
+      code: 'BINDING_ARGUMENT',
+    });
+  expect(await call('get', ['k'])).toBe(null);
+});
+
 test('a value is gone when its time is over', async () => {
   const { call, later } = kv();
   await call('put', ['k', 1, { expiresInMs: 500 }]);
