@@ -16,8 +16,9 @@ import { ORG_A, ownerOf, signedBundle, trustOf } from '../support/plugins/bundle
 import { openPluginKit, openTestSandbox, type PluginKit } from '../support/plugins/plugin-kit.ts';
 
 const SWAPS = Number(process.argv[2] ?? 2_000);
-/** So many fill what is bounded, such as code caches. */
-const WARM_UP = 200;
+/** So many swaps, and then so many calls, fill what is bounded: code caches, and the log that is kept of a plug-in. */
+const WARM_UP = 300;
+const WARM_UP_CALLS = 2_000;
 const ORGS = 2;
 const MB = 1_048_576;
 /** So large is the script of each version, as that of a plug-in with a few libraries. */
@@ -41,6 +42,7 @@ let failed = 0;
 
 try {
   await swaps(kit, 0, WARM_UP);
+  for (let call = 0; call < WARM_UP_CALLS; call += 1) await callOf(kit, call % ORGS);
   const before = await look();
   print('before', before);
   const began = performance.now();
@@ -64,12 +66,14 @@ async function swaps(target: PluginKit, from: number, to: number): Promise<void>
     const filler = one.repeat(SCRIPT_CHARS / one.length);
     const handler = `${filler}return new Response(VERSION)`;
     await target.upload(signedBundle({ key: provider.key, version, handler }));
-    const calls = Array.from({ length: ORGS }, (_, org) =>
-      target.call({ org: `${ORG_A.slice(0, -1)}${org}`, path: '/api/demo' }),
-    );
+    const calls = Array.from({ length: ORGS }, (_, org) => callOf(target, org));
     for (const { body } of await Promise.all(calls)) if (body !== version) failed += 1;
     if (turn % 250 === 0) print(`${turn}`, await look());
   }
+}
+
+function callOf(target: PluginKit, org: number): ReturnType<PluginKit['call']> {
+  return target.call({ org: `${ORG_A.slice(0, -1)}${org}`, path: '/api/demo' });
 }
 
 interface Figures {
