@@ -46,7 +46,7 @@ const QUEUE = 'vcx.events.bench-noop';
 const PLUGINS = fileURLToPath(new URL('plugins', import.meta.url));
 const RAW = fileURLToPath(new URL('raw-process.ts', import.meta.url));
 /** Of a run, in which isolates are made and code is compiled, before anything counts. */
-const WARM = 0.3;
+const WARM = 0.5;
 
 export async function eventRates(options: RateOptions): Promise<Rates> {
   await using stack = new AsyncDisposableStack();

@@ -23,7 +23,7 @@ export interface EventsOptions {
 }
 
 export async function measureEvents({ quick, execArgv }: EventsOptions): Promise<EventFigures> {
-  const base = { count: quick ? 15_000 : 40_000, rounds: quick ? 1 : 3, execArgv };
+  const base = { count: quick ? 30_000 : 60_000, rounds: quick ? 1 : 3, execArgv };
   return {
     one: await eventRates({ ...base, orgs: 1 }),
     ten: await eventRates({ ...base, orgs: 10 }),
